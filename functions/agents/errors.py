@@ -1,0 +1,260 @@
+"""Everything that goes wrong, as one tree; an error is an answer.
+
+::
+
+    ApiError
+    ├── InvalidJson            400  not JSON, not an object, not UTF-8, empty
+    ├── ValidationFailed       400  every fault of the body at once
+    ├── MissingHeader          400
+    ├── InvalidHeader          400
+    ├── Unauthorized           401
+    │   ├── MissingApiKey
+    │   └── InvalidApiKey           unknown, revoked and expired look the same
+    ├── WorkspaceForbidden     403  says nothing of whether the workspace exists
+    ├── NotFound               404
+    ├── MethodNotAllowed       405
+    ├── Conflict               409  an operator's command meets another state
+    ├── PayloadTooLarge        413
+    ├── UnsupportedMediaType   415
+    ├── IdempotencyKeyReused   422
+    ├── InternalError          500  no detail of the inside, ever
+    │   └── DeploymentError         a variable of the environment is missing
+    └── ServiceUnavailable     503  nothing was written, or the retry finds it
+
+An error has two messages: the public one is answered, ``internal`` is only logged. Neither may hold a value that a
+client sent: a secret could be in it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import PurePath
+from traceback import extract_tb
+from typing import Any, ClassVar
+
+MAX_DETAILS = 100
+"""Faults listed in one answer; a body of 256 KiB can hold tens of thousands."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with one field.
+
+    Parameters
+    ----------
+    path : str
+        Where: ``ttsModel.voiceId``, ``phoneNumberIds[2]``. Empty for the body as a whole.
+    code : str
+        What, for programs: ``missing``, ``string_type``.
+    message : str
+        What was expected, for people. Never the value.
+    """
+
+    path: str
+    code: str
+    message: str
+
+
+class ApiError(Exception):
+    """Base of the tree: an error that has an answer.
+
+    Parameters
+    ----------
+    message : str, optional
+        Public message; the class's own when left out.
+    faults : Sequence[Fault]
+        Answered as ``error.details``.
+    headers : Mapping[str, str], optional
+        Headers of the answer, besides those of the class.
+    internal : str
+        For the log only: the name of a cause, never a value that was sent.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    message: ClassVar[str] = "Something went wrong on our side. Send the requestId when you report it."
+    class_headers: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        faults: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+        internal: str = "",
+    ) -> None:
+        self.public = message or self.message
+        self.faults = faults
+        self.headers = {**self.class_headers, **(headers or {})}
+        self.internal = internal
+        super().__init__(f"{self.status} {self.code}")
+
+
+class InvalidJson(ApiError):
+    """The body is not a JSON object in UTF-8 (RFC 8259)."""
+
+    status = 400
+    code = "invalid_json"
+    message = "The body must be one JSON object, encoded in UTF-8."
+
+
+class ValidationFailed(ApiError):
+    """The body is JSON, but not what the API page asks for."""
+
+    status = 400
+    code = "validation_error"
+
+    def __init__(self, faults: Sequence[Fault], headers: Mapping[str, str] | None = None) -> None:
+        first = faults[0]
+        more = f" (and {len(faults) - 1} more, see error.details)" if len(faults) > 1 else ""
+        message = f"{first.path}: {first.message}{more}" if first.path else f"{first.message}{more}"
+        super().__init__(message, faults=faults, headers=headers)
+
+
+class MissingHeader(ApiError):
+    """A required header is absent or blank."""
+
+    status = 400
+    code = "missing_header"
+
+
+class InvalidHeader(ApiError):
+    """A header has a value outside its rule."""
+
+    status = 400
+    code = "invalid_header"
+
+
+class Unauthorized(ApiError):
+    """The caller is not known; RFC 9110 §15.5.2 asks for the challenge."""
+
+    status = 401
+    class_headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'ApiKey realm="agents"'}
+
+
+class MissingApiKey(Unauthorized):
+    """No ``x-api-key``."""
+
+    code = "missing_api_key"
+    message = "Send your API key in the x-api-key header."
+
+
+class InvalidApiKey(Unauthorized):
+    """A key that opens nothing: malformed, unknown, revoked or expired, all alike."""
+
+    code = "invalid_api_key"
+    message = "This API key is not valid. It may be mistyped, revoked or expired."
+
+
+class WorkspaceForbidden(ApiError):
+    """The key is valid, for another workspace."""
+
+    status = 403
+    code = "workspace_forbidden"
+    message = "This API key has no access to the workspace in the x-workspace-id header."
+
+
+class NotFound(ApiError):
+    """There is no such thing here."""
+
+    status = 404
+    code = "not_found"
+    message = "There is nothing here. The API is POST /v1/api/agents."
+
+
+class MethodNotAllowed(ApiError):
+    """The path is right, the method is not; RFC 9110 §15.5.6 asks for ``Allow``."""
+
+    status = 405
+    code = "method_not_allowed"
+    message = "Use POST."
+    class_headers: ClassVar[Mapping[str, str]] = {"Allow": "POST"}
+
+
+class Conflict(ApiError):
+    """The command does not fit the state that it met."""
+
+    status = 409
+    code = "conflict"
+
+
+class PayloadTooLarge(ApiError):
+    """The body, or the item made of it, is over the limit."""
+
+    status = 413
+    code = "payload_too_large"
+    message = "The body must not be larger than 256 KiB."
+
+
+class UnsupportedMediaType(ApiError):
+    """The ``Content-Type`` is not JSON."""
+
+    status = 415
+    code = "unsupported_media_type"
+    message = "Send the body as Content-Type: application/json."
+
+
+class IdempotencyKeyReused(ApiError):
+    """The ``Idempotency-Key`` has created another agent before."""
+
+    status = 422
+    code = "idempotency_key_reused"
+    message = "This Idempotency-Key was used with another body before. Use a new key for a new agent."
+
+
+class InternalError(ApiError):
+    """A fault of this project or of its deployment."""
+
+
+class DeploymentError(InternalError):
+    """The environment lacks something. ``internal`` names the variable, never its value."""
+
+
+class ServiceUnavailable(ApiError):
+    """The database or the key service throttled, failed or timed out."""
+
+    status = 503
+    code = "service_unavailable"
+    message = "The service is busy. Retry with the same Idempotency-Key: no agent is created twice."
+    class_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
+
+
+def as_api_error(error: Exception) -> ApiError:
+    """Turn any exception into an error that has an answer.
+
+    Parameters
+    ----------
+    error : Exception
+        What was raised.
+
+    Returns
+    -------
+    ApiError
+        The error itself when it is one; else an InternalError that tells the log the type and the way to it, but not
+        the text: libraries put values into theirs.
+    """
+    if isinstance(error, ApiError):
+        return error
+    steps = [f"{PurePath(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
+    return InternalError(internal=f"{type(error).__name__} at {' > '.join(steps)}")
+
+
+def render(error: ApiError, request_id: str) -> dict[str, Any]:
+    """Make the body of an error's answer: the one shape that every error has.
+
+    Parameters
+    ----------
+    error : ApiError
+        What went wrong.
+    request_id : str
+        Under which the log has the rest.
+
+    Returns
+    -------
+    dict
+        ``{"message", "error": {"code", "message", "requestId", "details"?}}``; ``message`` stands twice because the
+        vendor's SDK and the gateway's own answers have it on top, the API page inside.
+    """
+    inner: dict[str, Any] = {"code": error.code, "message": error.public, "requestId": request_id}
+    if error.faults:
+        inner["details"] = [asdict(fault) for fault in error.faults[:MAX_DETAILS]]
+    return {"message": error.public, "error": inner}

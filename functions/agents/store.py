@@ -1,0 +1,148 @@
+"""Agents in DynamoDB: an agent to an item and back, and the one conditional write that creates it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from agents.aws_errors import translated
+from agents.errors import Fault, IdempotencyKeyReused, PayloadTooLarge, ServiceUnavailable
+from agents.models import ANSWER_FIELDS, Agent
+from agents.values import MAX_ITEM_BYTES, from_attribute, size_in_bytes, to_attribute
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef, GetItemInputTypeDef, PutItemInputTypeDef
+
+Item = dict[str, Any]
+"""Attribute values by name, as the low-level client takes and gives them."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """One request's write.
+
+    Parameters
+    ----------
+    agent : Agent
+        What to store.
+    digest : str
+        Of the request's meaning: an item with the same one answers the same request.
+    token : str
+        Random, of this very request: an item with the same one was written by it.
+    """
+
+    agent: Agent
+    digest: str
+    token: str
+
+
+def to_item(write: Write) -> Item:
+    """Turn a write into its item; kept unknown fields live in one map, apart from what the server trusts."""
+    item = {
+        **write.agent.fields,
+        "extraFields": write.agent.extra,
+        "requestDigest": write.digest,
+        "writeToken": write.token,
+    }
+    return {name: to_attribute(value) for name, value in item.items()}
+
+
+def from_item(item: Item) -> Agent:
+    """Turn an item back into the agent that `to_item` was given."""
+    values = {name: from_attribute(attribute) for name, attribute in item.items()}
+    return Agent({name: values[name] for name in ANSWER_FIELDS}, values["extraFields"])
+
+
+def check_size(agent: Agent) -> None:
+    """Refuse an agent that DynamoDB would refuse, before anything is sealed or written.
+
+    Raises
+    ------
+    PayloadTooLarge
+        Naming the largest field.
+    """
+    answer = agent.answer()
+    if size_in_bytes(answer) > MAX_ITEM_BYTES:
+        largest = max(answer, key=lambda name: size_in_bytes(answer[name]))
+        message = f"must be smaller: an agent holds at most {MAX_ITEM_BYTES} bytes, each member and element counted"
+        raise PayloadTooLarge(f"{largest}: {message}", faults=[Fault(largest, "item_too_large", message)])
+
+
+def put_request(table: str, item: Item) -> "PutItemInputTypeDef":
+    """Build the write: it succeeds only when there is no such agent yet, and else brings the one that there is."""
+    return {
+        "TableName": table,
+        "Item": item,
+        "ConditionExpression": "attribute_not_exists(#id)",
+        "ExpressionAttributeNames": {"#id": "_id"},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def get_request(table: str, item: Item) -> "GetItemInputTypeDef":
+    """Build the read of the item that stands where this one was to be written."""
+    key: dict[str, AttributeValueTypeDef] = {name: item[name] for name in ("workspaceId", "_id")}
+    return {"TableName": table, "Key": key, "ConsistentRead": True}
+
+
+class AgentStore:
+    """The agents table.
+
+    Parameters
+    ----------
+    client : DynamoDBClient
+        Boto3's low-level client.
+    table : str
+        Name of the table.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def create(self, write: Write) -> tuple[Agent, bool]:
+        """Store an agent exactly once.
+
+        Parameters
+        ----------
+        write : Write
+            The agent, with the id that its workspace and idempotency key give.
+
+        Returns
+        -------
+        tuple of Agent and bool
+            The agent as it is stored, and whether an earlier request stored it.
+
+        Raises
+        ------
+        IdempotencyKeyReused
+            When another request stored an agent under this id.
+        ServiceUnavailable
+            When it is not known to be stored; sent again with the same key, the request finds out.
+        """
+        item = to_item(write)
+        there = self._put(item)
+        if there is None:
+            return write.agent, False
+        if there["requestDigest"] != item["requestDigest"]:
+            raise IdempotencyKeyReused
+        # Our own token: the write succeeded, its answer was lost, and the client's retry met it.
+        return from_item(there), there["writeToken"] != item["writeToken"]
+
+    def _put(self, item: Item) -> Item | None:
+        """Write the item; return the one that stands in its place, if any."""
+        try:
+            with translated("PutItem"):
+                self._client.put_item(**put_request(self._table, item))
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            return cast("Item", error.response["Item"])
+        except ServiceUnavailable:
+            # Unclear: the write may have been done all the same, so look.
+            there = self._get(item)
+            if there is None:
+                raise
+            return there
+        return None
+
+    def _get(self, item: Item) -> Item | None:
+        with translated("GetItem"):
+            return self._client.get_item(**get_request(self._table, item)).get("Item")

@@ -1,0 +1,162 @@
+"""Lambda handler of ``POST /v1/api/agents``: the whole flow of a request, on one screen."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from agents.api_keys import Caller, RandomText, caller_of, check_key, key_hash
+from agents.errors import MissingHeader, ServiceUnavailable, WorkspaceForbidden, as_api_error, render
+from agents.idempotency import agent_id, check_idempotency_key, digest
+from agents.key_store import KeyStore
+from agents.models import Agent, new_agent
+from agents.sealing import seal
+from agents.store import AgentStore, Write, check_size
+from agents.validation import STRICT_APPLIED, AllowedValues, validate
+from agents.values import parse_json
+from aws_lambda_powertools.logging import Logger
+
+from deployment import Environment, random_text
+from http_api import Request, answer, read_request
+from telemetry import report
+
+if TYPE_CHECKING:
+    from types_boto3_kms import KMSClient
+
+PATH = "/v1/api/agents"
+SERVICE = "create_agent"
+
+KEY_LENGTH = 43
+"""Characters of a random idempotency key: 256 bits."""
+
+WRITE_TIME_MS = 3000
+"""What has to be left of the function's time for a write, one lost answer and the read that settles it."""
+
+
+@dataclass(frozen=True)
+class Application:
+    """What every request needs and the deployment gives: made once, at the first request."""
+
+    keys: KeyStore
+    agents: AgentStore
+    allowed: AllowedValues
+    allow_test_keys: bool
+    kms: Callable[[], "KMSClient"]
+    kms_key_id: str
+    now: Callable[[], datetime]
+    random_text: RandomText
+
+
+@cache
+def application() -> Application:
+    """Compose the application from the environment; the KMS client is made when the first secret comes."""
+    environment = Environment(os.environ)
+    dynamodb = environment.dynamodb()
+    return Application(
+        keys=KeyStore(dynamodb, environment.text("API_KEYS_TABLE")),
+        agents=AgentStore(dynamodb, environment.text("AGENTS_TABLE")),
+        allowed=environment.allowed_values,
+        allow_test_keys=environment.allow_test_keys,
+        kms=cache(environment.kms),
+        kms_key_id=environment.text("SECRETS_KEY_ID"),
+        now=lambda: datetime.now(UTC),
+        random_text=random_text,
+    )
+
+
+@cache
+def logger() -> Logger:
+    """Make the logger apart from the application: it has to tell why that could not be made."""
+    return Environment(os.environ).logger(SERVICE)
+
+
+def handler(event: object, context: object) -> dict[str, Any]:
+    """Answer one event of the HTTP API (payload 2.0); never raise, for the gateway would answer that in its own way.
+
+    Parameters
+    ----------
+    event : object
+        The event; any other than the gateway's is answered 404.
+    context : object
+        Lambda's context.
+
+    Returns
+    -------
+    dict
+        ``statusCode``, ``headers``, ``body``.
+    """
+    request = read_request(event, context)
+    log = {"requestId": request.id}
+    try:
+        result = create(request, context, application(), log)
+    except Exception as raised:  # noqa: BLE001 - the one place where everything ends
+        error = as_api_error(raised)
+        log.update(outcome=error.code, cause=error.internal)
+        result = answer(error.status, render(error, request.id), request.id, error.headers)
+    report(logger(), SERVICE, result["statusCode"], log)
+    return result
+
+
+def create(request: Request, context: object, app: Application, log: dict[str, str]) -> dict[str, Any]:
+    """Create an agent; nothing of the body is looked at before the caller is known."""
+    request.check_route("POST", PATH)
+    caller = authenticate(request, app)
+    log.update(keyId=caller.key_id, workspaceId=caller.workspace_id)
+    authorize(caller, request.headers.get("x-workspace-id"))
+    idempotency_key = check_idempotency_key(request.headers.get("idempotency-key", app.random_text(KEY_LENGTH)))
+    request.check_media_type()
+    body = parse_json(request.text())
+    strict = request.prefers_strict()
+    wanted = validate(body, app.allowed, strict=strict)
+    agent = new_agent(
+        wanted,
+        agent_id=agent_id(caller.workspace_id, idempotency_key),
+        workspace_id=caller.workspace_id,
+        user_id=caller.user_id,
+        now=app.now(),
+    )
+    log.update(agentId=agent.id)
+    check_size(agent)
+    check_time(context)
+    if wanted.secret:
+        agent = sealed(agent, wanted.secret, app)
+        check_time(context)
+    write = Write(agent, digest(idempotency_key, body), token=app.random_text(KEY_LENGTH))
+    stored, replayed = app.agents.create(write)
+    log.update(outcome="replayed" if replayed else "created")
+    headers = {"Location": f"{PATH}/{stored.id}", **(STRICT_APPLIED if strict else {})}
+    return answer(201, stored.answer(), request.id, {**headers, **(REPLAYED if replayed else {})})
+
+
+REPLAYED = {"Idempotent-Replayed": "true"}
+"""Header of every answer but the first to the same idempotency key."""
+
+
+def authenticate(request: Request, app: Application) -> Caller:
+    """Find out who calls, with one consistent read: a revoked key is refused from the next request on."""
+    key = check_key(request.headers.get("x-api-key"), allow_test_keys=app.allow_test_keys)
+    return caller_of(app.keys.read(key_hash(key)), app.now())
+
+
+def authorize(caller: Caller, workspace_id: str | None) -> None:
+    """Raise MissingHeader or WorkspaceForbidden unless the caller's key opens this workspace."""
+    if not workspace_id:
+        raise MissingHeader("Send the workspace's id in the x-workspace-id header.")
+    if workspace_id != caller.workspace_id:
+        raise WorkspaceForbidden
+
+
+def check_time(context: object) -> None:
+    """Raise ServiceUnavailable when the function would be ended before it could tell what became of a write."""
+    time_left = getattr(context, "get_remaining_time_in_millis", None)
+    if time_left is not None and time_left() < WRITE_TIME_MS:
+        raise ServiceUnavailable(internal="out of time")
+
+
+def sealed(agent: Agent, secret: str, app: Application) -> Agent:
+    """Return the agent with its ElevenLabs key sealed for it."""
+    workspace_id = agent.fields["workspaceId"]
+    ciphertext = seal(app.kms(), app.kms_key_id, secret, workspace_id=workspace_id, agent_id=agent.id)
+    return agent.with_sealed_key(ciphertext)

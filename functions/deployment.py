@@ -1,0 +1,104 @@
+"""What the deployment decides: the environment's variables, read here and nowhere else, and the clients made from them."""
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+from aws_lambda_powertools.logging import Logger
+from botocore.config import Config
+
+from agents.api_keys import ALPHABET
+from agents.errors import DeploymentError
+from agents.validation import AllowedValues
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_kms import KMSClient
+
+LOG_LEVELS = frozenset(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
+
+# Bounded, so that an answer comes before the function's timeout of 15 s whatever hangs: a call ends after 4.5 s at the
+# latest, plus the pauses between its attempts. Given explicitly, for otherwise AWS_MAX_ATTEMPTS and AWS_RETRY_MODE
+# decide, and an AWS_ENDPOINT_URL could send keys elsewhere.
+_CLIENT_CONFIG = Config(
+    connect_timeout=0.5,
+    read_timeout=1,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    tcp_keepalive=True,
+    ignore_configured_endpoint_urls=True,
+)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The variables of a function, by name.
+
+    Parameters
+    ----------
+    variables : Mapping[str, str]
+        ``os.environ``, or a test's own.
+    """
+
+    variables: Mapping[str, str]
+
+    def text(self, name: str) -> str:
+        """Return a variable that has to be there.
+
+        Raises
+        ------
+        DeploymentError
+            When it is absent or blank.
+        """
+        value = self.variables.get(name, "").strip()
+        if not value:
+            raise DeploymentError(internal=f"the environment variable {name} is not set")
+        return value
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """Return a comma-separated list; absent or blank, it is empty."""
+        return tuple(item.strip() for item in self.variables.get(name, "").split(",") if item.strip())
+
+    @property
+    def allowed_values(self) -> AllowedValues:
+        """``ALLOWED_LLM_MODELS``, empty for any, and ``ALLOWED_TTS_PROVIDERS``, which must not be empty."""
+        self.text("ALLOWED_TTS_PROVIDERS")
+        return AllowedValues(
+            llm_models=self.names("ALLOWED_LLM_MODELS"), tts_providers=self.names("ALLOWED_TTS_PROVIDERS")
+        )
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """``ENDPOINT_URL``: where AWS is in a local run; None in a deployment."""
+        return self.variables.get("ENDPOINT_URL", "").strip() or None
+
+    @property
+    def allow_test_keys(self) -> bool:
+        """Whether this is a local run. A function that talks to the real AWS never takes the sample events' key."""
+        return self.endpoint_url is not None
+
+    @property
+    def log_level(self) -> str:
+        """``LOG_LEVEL``; INFO when it is absent or none."""
+        level = self.variables.get("LOG_LEVEL", "").strip().upper()
+        return level if level in LOG_LEVELS else "INFO"
+
+    def dynamodb(self) -> "DynamoDBClient":
+        """Make a DynamoDB client with bounded time and attempts."""
+        return boto3.client("dynamodb", config=_CLIENT_CONFIG, endpoint_url=self.endpoint_url)
+
+    def kms(self) -> "KMSClient":
+        """Make a KMS client with bounded time and attempts."""
+        return boto3.client("kms", config=_CLIENT_CONFIG, endpoint_url=self.endpoint_url)
+
+    def logger(self, service: str) -> Logger:
+        """Make the structured logger. At DEBUG, botocore would log whole items, so it is kept from doing so."""
+        logging.getLogger("botocore").setLevel(logging.WARNING)
+        return Logger(service=service, level=self.log_level)
+
+
+def random_text(length: int) -> str:
+    """Return characters that cannot be guessed, of `agents.api_keys.ALPHABET`."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))

@@ -1,0 +1,31 @@
+"""One log line and one metric for each request: ids and outcomes, never payloads."""
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+NAMESPACE = "CreateCallAgent"
+
+_SERVER_ERROR = 500
+_CLIENT_ERROR = 400
+
+
+def report(logger: Logger, service: str, status: int, fields: dict[str, str]) -> None:
+    """Log a request and count it.
+
+    Parameters
+    ----------
+    logger : Logger
+        Powertools' logger.
+    service : str
+        The metric's one dimension.
+    status : int
+        HTTP status of the answer; 500 and above is logged as an error.
+    fields : dict
+        Ids and outcomes; empty ones are left out.
+    """
+    kind = "Failed" if status >= _SERVER_ERROR else "Rejected" if status >= _CLIENT_ERROR else "Succeeded"
+    log = logger.error if status >= _SERVER_ERROR else logger.info
+    log(f"request {kind.lower()}", extra={"status": status, **{name: text for name, text in fields.items() if text}})
+    dimensions = {"service": service}
+    with single_metric(f"Requests{kind}", MetricUnit.Count, 1, namespace=NAMESPACE, default_dimensions=dimensions):
+        pass  # printed on leaving
