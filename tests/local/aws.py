@@ -1,0 +1,136 @@
+"""AWS for a local run: moto's DynamoDB and KMS in this process, or any endpoint that is given.
+
+The tables are made from `template.yaml` and named by their logical ids, which is also how `sam local` names them.
+"""
+
+import logging
+import os
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from agents.api_keys import key_hash
+from agents.key_store import KeyStore, NewKey
+from moto.server import ThreadedMotoServer
+
+from tests.local.template import Template
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_kms import KMSClient
+
+TEST_API_KEY = "cca_test_SampleEvents_00000000000000000000000000000000000000000002wuzMK"
+"""The key in `events/`. It works in local runs by design; a deployed function refuses every key of its kind."""
+
+MANAGED_TEST_API_KEY = "cca_test_SampleManage_00000000000000000000000000000000000000000003cyGk0"
+"""The key that the events for operators rotate and revoke, so that the other one goes on working."""
+
+WORKSPACE_ID = "65f0c0de5eed0ca11a9e0001"
+USER_ID = "65f0c0de5eed0ca11a9e0002"
+
+_TABLE_PROPERTIES = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
+
+# Never those of a person: a local run must not be able to reach an account.
+_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "local",
+    "AWS_SECRET_ACCESS_KEY": "local",
+    "AWS_SESSION_TOKEN": "local",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+class PortInUseError(Exception):
+    """Another program listens on the port already."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(f"Port {port} is in use by another program. Choose another one.")
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Boto3's clients of the local AWS."""
+
+    dynamodb: "DynamoDBClient"
+    kms: "KMSClient"
+
+
+def use_local_credentials() -> None:
+    """Replace whatever AWS credentials this process has."""
+    os.environ.pop("AWS_PROFILE", None)
+    os.environ.update(_CREDENTIALS)
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise PortInUseError when a server could not listen there; werkzeug would end the process instead."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            raise PortInUseError(port) from None
+
+
+def start_embedded(host: str = "127.0.0.1", port: int = 0) -> str:
+    """Start moto's server in a thread of this process.
+
+    Returns
+    -------
+    str
+        Its URL on this machine.
+    """
+    check_port(host, port)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line for each call to AWS
+    server = ThreadedMotoServer(ip_address=host, port=port, verbose=False)
+    server.start()
+    return f"http://127.0.0.1:{server.get_host_and_port()[1]}"
+
+
+def connect(endpoint_url: str | None) -> Clients:
+    """Make the clients; without an endpoint they are boto3's own, as moto's decorators replace them."""
+    return Clients(
+        dynamodb=boto3.client("dynamodb", endpoint_url=endpoint_url),
+        kms=boto3.client("kms", endpoint_url=endpoint_url),
+    )
+
+
+def create_resources(template: Template, clients: Clients) -> None:
+    """Make the template's tables and its key, unless the endpoint has them already."""
+    for name, properties in template.resources("AWS::DynamoDB::Table").items():
+        _create_table(clients.dynamodb, name, properties)
+    (alias,) = template.resources("AWS::KMS::Alias").values()
+    name = template.resolve(alias["AliasName"])
+    if not any(known["AliasName"] == name for known in clients.kms.list_aliases()["Aliases"]):
+        key_id = clients.kms.create_key()["KeyMetadata"]["KeyId"]
+        clients.kms.create_alias(AliasName=name, TargetKeyId=key_id)
+
+
+def _create_table(dynamodb: "DynamoDBClient", name: str, properties: dict[str, Any]) -> None:
+    wanted = {key: properties[key] for key in _TABLE_PROPERTIES if key in properties}
+    if "StreamSpecification" in properties:
+        wanted["StreamSpecification"] = {"StreamEnabled": True, **properties["StreamSpecification"]}
+    try:
+        dynamodb.create_table(TableName=name, **wanted)
+    except dynamodb.exceptions.ResourceInUseException:
+        return
+    dynamodb.get_waiter("table_exists").wait(TableName=name)
+
+
+def admit_test_keys(template: Template, clients: Clients) -> None:
+    """Let the keys of the sample events in."""
+    keys = KeyStore(clients.dynamodb, template.environment("ManageApiKeysFunction")["API_KEYS_TABLE"])
+    for key in (TEST_API_KEY, MANAGED_TEST_API_KEY):
+        new = NewKey(
+            key=key,
+            workspace_id=WORKSPACE_ID,
+            user_id=USER_ID,
+            name="for the sample events",
+            created_at=datetime.now(UTC),
+            expires_at=None,
+        )
+        if keys.read(key_hash(key)) is None:
+            keys.add(new)

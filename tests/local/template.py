@@ -1,0 +1,78 @@
+"""What `template.yaml` says, as far as a local run needs it: it is read from there, so that it cannot drift."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+STACK_NAME = "local"
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z0-9:]+)\}")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms: ``!Ref X`` becomes ``{"Ref": "X"}``."""
+
+
+def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.SequenceNode):
+        return {suffix: loader.construct_sequence(node)}
+    return {suffix: loader.construct_scalar(node)}  # type: ignore[arg-type]  # the template has no short form on a map
+
+
+_Loader.add_multi_constructor("!", _short_form)  # type: ignore[no-untyped-call]  # so the stubs have it
+
+
+@dataclass(frozen=True)
+class Template:
+    """The parsed template.
+
+    Parameters
+    ----------
+    content : dict
+        As YAML gives it.
+    parameters : dict
+        Values of the parameters, by name; those left out have their defaults.
+    """
+
+    content: dict[str, Any]
+    parameters: dict[str, str]
+
+    def resources(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Return the properties of all resources of a type, by logical id."""
+        resources = self.content["Resources"].items()
+        return {name: resource["Properties"] for name, resource in resources if resource["Type"] == kind}
+
+    def environment(self, function: str) -> dict[str, str]:
+        """Return the variables of a function, resolved as `sam local` does: a resource's reference is its logical id."""
+        variables = self.resources("AWS::Serverless::Function")[function]["Environment"]["Variables"]
+        return {name: self.resolve(value) for name, value in variables.items()}
+
+    def route(self, function: str) -> tuple[str, str]:
+        """Return method and path of a function's one event."""
+        (event,) = self.resources("AWS::Serverless::Function")[function]["Events"].values()
+        return event["Properties"]["Method"], event["Properties"]["Path"]
+
+    def resolve(self, value: str | dict[str, str]) -> str:
+        """Resolve a literal, ``!Ref`` or ``!Sub``."""
+        if isinstance(value, str):
+            return value
+        if "Sub" in value:
+            return _REFERENCE.sub(lambda match: self._reference(match[1]), value["Sub"])
+        return self._reference(value["Ref"])
+
+    def _reference(self, name: str) -> str:
+        if name == "AWS::StackName":
+            return STACK_NAME
+        if name in self.content["Parameters"]:
+            return str(self.parameters.get(name, self.content["Parameters"][name]["Default"]))
+        return name
+
+
+def load_template(**parameters: str) -> Template:
+    """Read the project's template, with these values of its parameters."""
+    content = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    return Template(content, parameters)
