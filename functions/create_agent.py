@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from aws_lambda_powertools.logging import Logger
+
 from agents.api_keys import Caller, RandomText, caller_of, check_key, key_hash
 from agents.errors import MissingHeader, ServiceUnavailable, WorkspaceForbidden, as_api_error, render
 from agents.idempotency import agent_id, check_idempotency_key, digest
@@ -16,8 +18,6 @@ from agents.sealing import seal
 from agents.store import AgentStore, Write, check_size
 from agents.validation import STRICT_APPLIED, AllowedValues, validate
 from agents.values import parse_json
-from aws_lambda_powertools.logging import Logger
-
 from deployment import Environment, random_text
 from http_api import Request, answer, read_request
 from telemetry import report

@@ -1,4 +1,4 @@
-"""What the deployment decides: the environment's variables, read here and nowhere else, and the clients made from them."""
+"""What the deployment decides: the environment, read here and nowhere else, and the clients made from it."""
 
 import logging
 import secrets
@@ -28,7 +28,7 @@ _CLIENT_CONFIG = Config(
     read_timeout=1,
     retries={"mode": "standard", "total_max_attempts": 3},
     tcp_keepalive=True,
-    ignore_configured_endpoint_urls=True,
+    ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # the stubs lack it
 )
 
 

@@ -1,7 +1,7 @@
 """The boundary to API Gateway: an HTTP API's event in, a request out; an answer in, the gateway's format out.
 
 Format: AWS, "Create AWS Lambda proxy integrations for HTTP APIs", payload 2.0. Events made by hand and those of
-``sam local`` come close to it only (mixed-case header names, members left out), so nothing in them is taken for granted.
+``sam local`` only come close to it (mixed-case header names, members left out), so nothing is taken for granted.
 """
 
 import base64
@@ -63,7 +63,7 @@ class Request:
             raise UnsupportedMediaType
 
     def prefers_strict(self) -> bool:
-        """Tell whether ``Prefer: handling=strict`` is among the preferences (RFC 7240 §2: the first of a name counts)."""
+        """Tell whether the request has ``Prefer: handling=strict`` (RFC 7240 §2: the first of a name counts)."""
         for preference in self.headers.get("prefer", "").split(","):
             name, _, value = preference.partition(";")[0].partition("=")
             if name.strip().lower() == "handling":
@@ -115,15 +115,14 @@ def read_request(event: object, context: object) -> Request:
     """
     members = _mapping(event)
     about = _mapping(members.get("requestContext"))
-    gateway_id = about.get("requestId")
-    is_id = isinstance(gateway_id, str) and _REQUEST_ID.fullmatch(gateway_id)
+    gateway_id = _text(about.get("requestId"))
     return Request(
         method=_text(_mapping(about.get("http")).get("method")),
         path=_text(members.get("rawPath")),
         headers=_headers(_mapping(members.get("headers"))),
         content=members.get("body"),
         is_base64=members.get("isBase64Encoded") is True,
-        id=gateway_id if is_id else _text(getattr(context, "aws_request_id", None)),
+        id=gateway_id if _REQUEST_ID.fullmatch(gateway_id) else _text(getattr(context, "aws_request_id", None)),
     )
 
 

@@ -17,16 +17,16 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from agents.api_keys import RandomText, new_key
-from agents.errors import Fault, ValidationFailed, as_api_error, render
-from agents.key_store import KeyStore, NewKey, Record, public_view
-from agents.models import visible_ascii
-from agents.validation import model_faults
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.parser import BaseModel, Field, ValidationError, parse
 from pydantic import AfterValidator, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from agents.api_keys import RandomText, new_key
+from agents.errors import Fault, ValidationFailed, as_api_error, render
+from agents.key_store import KeyStore, NewKey, Record, public_view
+from agents.models import visible_ascii
+from agents.validation import model_faults
 from deployment import Environment, random_text
 from telemetry import report
 

@@ -30,9 +30,7 @@ CHECKSUM_LENGTH = 6
 ACTIVE = "active"
 REVOKED = "revoked"
 
-_FORMAT = re.compile(
-    f"cca_(live|test)_[0-9A-Za-z]{{{KEY_ID_LENGTH}}}_[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}"
-)
+_FORMAT = re.compile(f"cca_(live|test)_[0-9A-Za-z]{{{KEY_ID_LENGTH}}}_[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}")
 
 RandomText = Callable[[int], str]
 """Gives that many characters of `ALPHABET`, each as likely as the others and not to be guessed."""
@@ -155,14 +153,19 @@ def caller_of(item: dict[str, Any] | None, now: datetime) -> Caller:
     if item is None:
         raise InvalidApiKey(internal="unknown key")
     record = {name: from_attribute(attribute) for name, attribute in item.items()}
-    owner = [record.get(name) for name in ("keyId", "workspaceId", "userId")]
-    if not all(isinstance(name, str) and name for name in owner):
-        raise InvalidApiKey(internal="malformed key record")
+    caller = Caller(_name(record, "keyId"), _name(record, "workspaceId"), _name(record, "userId"))
     if record.get("status") != ACTIVE:
         raise InvalidApiKey(internal="key is not active")
     if "expiresAt" in record and not _is_later(record["expiresAt"], now):
         raise InvalidApiKey(internal="key is expired")
-    return Caller(*owner)
+    return caller
+
+
+def _name(record: dict[str, Any], attribute: str) -> str:
+    name = record.get(attribute)
+    if not isinstance(name, str) or not name:
+        raise InvalidApiKey(internal=f"malformed key record: {attribute}")
+    return name
 
 
 def _is_later(epoch_seconds: object, now: datetime) -> bool:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UpdateTypeDef
 
 Record = dict[str, Any]
-"""Attributes of a record by name: ``keyHash, keyId, prefix, workspaceId, userId, status, createdAt`` and, when there are
-any, ``name, expiresAt`` (epoch seconds), ``rotatedTo, revokedAt``."""
+"""Attributes of a record by name: ``keyHash``, ``keyId``, ``prefix``, ``workspaceId``, ``userId``, ``status``,
+``createdAt`` and, when there are any, ``name``, ``expiresAt`` (epoch seconds), ``rotatedTo``, ``revokedAt``."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class NewKey:
 
     def record(self) -> Record:
         """Return the record that stands for the key."""
-        record = {
+        record: Record = {
             "keyHash": key_hash(self.key),
             "keyId": key_id(self.key),
             "prefix": key_prefix(self.key),

@@ -121,9 +121,7 @@ def _tts_variant(value: object) -> str:
 
 
 AnyTtsModel = Annotated[
-    Annotated[RimeTtsModel, Tag(RIME)]
-    | Annotated[ByoTtsModel, Tag(ELEVENLABS_BYO)]
-    | Annotated[TtsModel, Tag(_OTHER)],
+    Annotated[RimeTtsModel, Tag(RIME)] | Annotated[ByoTtsModel, Tag(ELEVENLABS_BYO)] | Annotated[TtsModel, Tag(_OTHER)],
     Discriminator(_tts_variant),
 ]
 
@@ -152,10 +150,10 @@ class CreateAgentRequest(Wire):
     llm_model: Annotated[str, Field(min_length=1, max_length=256)] = DEFAULT_LLM_MODEL
     smart_callback: bool = False
     max_attempts_for_smart_callback: Annotated[int, Field(ge=1, le=100)] = 5
-    gap_between_each_attempt_for_smart_callback: Annotated[list[Gap], Field(max_length=100)] = []
-    phone_number_ids: PhoneNumberIds = []
+    gap_between_each_attempt_for_smart_callback: list[Gap] = Field(default_factory=list, max_length=100)
+    phone_number_ids: PhoneNumberIds = Field(default_factory=list)
     settings: AgentSettings = AgentSettings()
-    variables: dict[str, Any] = {}
+    variables: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def secret(self) -> str | None:

@@ -134,7 +134,7 @@ class AgentStore:
             with translated("PutItem"):
                 self._client.put_item(**put_request(self._table, item))
         except self._client.exceptions.ConditionalCheckFailedException as error:
-            return cast("Item", error.response["Item"])
+            return cast("Item", error.response["Item"])  # type: ignore[typeddict-item]  # ALL_OLD brings it
         except ServiceUnavailable:
             # Unclear: the write may have been done all the same, so look.
             there = self._get(item)

@@ -8,7 +8,7 @@ from itertools import chain
 from aws_lambda_powertools.utilities.parser import ValidationError, parse
 
 from agents.errors import Fault, InvalidJson, ValidationFailed
-from agents.models import SERVER_FIELDS, MODEL_TAGS, CreateAgentRequest, Gap, TtsModel, wire_names
+from agents.models import MODEL_TAGS, SERVER_FIELDS, CreateAgentRequest, Gap, TtsModel, wire_names
 from agents.values import Json, child_path
 from agents.values import faults as value_faults
 
@@ -16,8 +16,7 @@ STRICT_APPLIED = {"Preference-Applied": "handling=strict"}
 """Header of every answer that was made with ``Prefer: handling=strict`` (RFC 7240 §3)."""
 
 _GAPS = "gapBetweenEachAttemptForSmartCallback"
-_SECRET_PATH = "ttsModel.elevenLabsApiKey"
-_SECRET_NAME = "elevenlabsapikey"
+_ELEVENLABS_KEY_PATH = "ttsModel.elevenLabsApiKey"
 
 # What pydantic calls Python's types, in the words of JSON: code, message.
 _JSON_WORDS = {
@@ -144,9 +143,11 @@ def _unknown_fields(body: dict[str, Json]) -> Iterator[Fault]:
 
 
 def _misplaced_secrets(body: dict[str, Json]) -> Iterator[Fault]:
-    """Refuse a member that is meant as the ElevenLabs key but stands elsewhere: kept, it would be kept in plain text."""
+    """Refuse what is meant as the ElevenLabs key but stands elsewhere: kept, it would be kept in plain text."""
     for path, members, _ in _objects(body):
         for name in members:
             place = child_path(path, name)
-            if name.replace("_", "").replace("-", "").lower() == _SECRET_NAME and place != _SECRET_PATH:
-                yield Fault(place, "misplaced_secret", f"must be left out: an ElevenLabs key goes into {_SECRET_PATH}")
+            folded = name.replace("_", "").replace("-", "").lower()
+            if folded == _ELEVENLABS_KEY_PATH.rpartition(".")[2].lower() and place != _ELEVENLABS_KEY_PATH:
+                message = f"must be left out: an ElevenLabs key goes into {_ELEVENLABS_KEY_PATH}"
+                yield Fault(place, "misplaced_secret", message)

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from agents.errors import Fault, InvalidJson
 
 Json: TypeAlias = Any
-"""``None | bool | int | Decimal | str | list[Json] | dict[str, Json]``; recursive, so mypy could only be told by casts."""
+"""``None | bool | int | Decimal | str | list[Json] | dict[str, Json]``, which mypy could follow by casts only."""
 
 MAX_DIGITS = 38
 """Significant digits of a number."""

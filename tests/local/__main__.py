@@ -9,7 +9,6 @@ from typing import Any, TextIO
 
 import create_agent
 import manage_api_keys
-
 from tests.local import aws
 from tests.local.gateway import Context, make_gateway
 from tests.local.template import load_template

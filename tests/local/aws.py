@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from agents.api_keys import key_hash
-from agents.key_store import KeyStore, NewKey
 from moto.server import ThreadedMotoServer
 
+from agents.api_keys import key_hash
+from agents.key_store import KeyStore, NewKey
 from tests.local.template import Template
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ USER_ID = "65f0c0de5eed0ca11a9e0002"
 _TABLE_PROPERTIES = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
 
 # Never those of a person: a local run must not be able to reach an account.
-_CREDENTIALS = {
+CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
     "AWS_SESSION_TOKEN": "local",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_SHAREDCREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 
@@ -62,7 +62,7 @@ class Clients:
 def use_local_credentials() -> None:
     """Replace whatever AWS credentials this process has."""
     os.environ.pop("AWS_PROFILE", None)
-    os.environ.update(_CREDENTIALS)
+    os.environ.update(CREDENTIALS)
 
 
 def check_port(host: str, port: int) -> None:

@@ -23,7 +23,7 @@ def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[s
     return {suffix: loader.construct_scalar(node)}  # type: ignore[arg-type]  # the template has no short form on a map
 
 
-_Loader.add_multi_constructor("!", _short_form)  # type: ignore[no-untyped-call]  # so the stubs have it
+_Loader.add_multi_constructor("!", _short_form)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Template:
         return {name: resource["Properties"] for name, resource in resources if resource["Type"] == kind}
 
     def environment(self, function: str) -> dict[str, str]:
-        """Return the variables of a function, resolved as `sam local` does: a resource's reference is its logical id."""
+        """Return a function's variables, resolved as `sam local` does: a reference to a resource is its logical id."""
         variables = self.resources("AWS::Serverless::Function")[function]["Environment"]["Variables"]
         return {name: self.resolve(value) for name, value in variables.items()}
 

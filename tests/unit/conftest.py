@@ -1,0 +1,13 @@
+"""Unit tests touch no network, and that is not a promise but a law."""
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_socket import disable_socket, enable_socket
+
+
+@pytest.fixture(autouse=True)
+def no_sockets() -> Iterator[None]:
+    disable_socket()
+    yield
+    enable_socket()

@@ -1,0 +1,159 @@
+"""Free JSON survives exactly, or is refused with its path."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents import values
+from agents.errors import InvalidJson
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "shown"),
+    [
+        ("0.8", Decimal("0.8"), "0.8"),
+        ("1", 1, "1"),
+        ("1.0", 1, "1"),
+        ("1.10", Decimal("1.1"), "1.1"),
+        ("1E2", 100, "100"),
+        ("-0", 0, "0"),
+        ("-0.0", 0, "0"),
+        ("0e-999", 0, "0"),
+        ("0.30000000000000004", Decimal("0.30000000000000004"), "0.30000000000000004"),
+        ("9007199254740993", 9007199254740993, "9007199254740993"),
+        ("9" * 38, int("9" * 38), "9" * 38),
+        ("-0." + "1" * 38, Decimal("-0." + "1" * 38), "-0." + "1" * 38),
+        ("1e37", 10**37, "1" + "0" * 37),
+        ("1e-130", Decimal("1E-130"), "1E-130"),
+    ],
+)
+def test_a_number_has_one_form_before_and_after_the_database(text: str, number: int | Decimal, shown: str) -> None:
+    parsed = values.parse_number(text)
+
+    assert (parsed, type(parsed)) == (number, type(number))
+    assert values.to_json(parsed) == shown
+    assert values.from_attribute(values.to_attribute(parsed)) == parsed
+    assert not list(values.faults(parsed))
+    assert TypeDeserializer().deserialize(values.to_attribute(parsed)) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("NaN", "not_finite"),
+        ("Infinity", "not_finite"),
+        ("-Infinity", "not_finite"),
+        ("1e999999999999999999999", "not_finite"),
+        ("1e-999999999999999999999", "not_finite"),
+        ("1e38", "number_out_of_range"),
+        ("-1e38", "number_out_of_range"),
+        ("1.7976931348623157e308", "number_out_of_range"),
+        ("9" * 39, "number_out_of_range"),
+        ("9" * 5000, "number_out_of_range"),
+        ("1e-131", "number_out_of_range"),
+        ("1e-400", "number_out_of_range"),
+        ("0." + "1" * 39, "too_many_digits"),
+        ("1." + "1" * 38, "too_many_digits"),
+    ],
+)
+def test_a_number_that_the_database_cannot_hold_is_refused_with_its_path(text: str, code: str) -> None:
+    body = values.parse_json(f'{{"settings":{{"deep":[0,{text}]}}}}')
+
+    (fault,) = values.faults(body)
+
+    assert (fault.path, fault.code) == ("settings.deep[1]", code)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "code"),
+    [
+        (r'{"name":"\ud800"}', "name", "not_unicode"),
+        (r'{"a":{"\udc00":1}}', "a.�", "not_unicode"),
+        ('{"a":{"":1}}', "a", "empty_name"),
+        ('{"a":{"b":1,"c":2,"b":3}}', "a.b", "repeated_member"),
+        ('{"%s":1}' % ("k" * 1025), "k" * 64 + "…", "name_too_long"),
+    ],
+)
+def test_text_and_names_that_the_database_cannot_hold_are_refused(text: str, path: str, code: str) -> None:
+    (fault,) = values.faults(values.parse_json(text))
+
+    assert (fault.path, fault.code) == (path, code)
+
+
+def test_a_surrogate_pair_is_ordinary_text() -> None:
+    value = values.parse_json(r'["\ud83d\ude00"]')
+
+    assert value == ["😀"]
+    assert not list(values.faults(value))
+
+
+@pytest.mark.parametrize(("depth", "faults"), [(values.MAX_DEPTH, 0), (values.MAX_DEPTH + 1, 1), (900, 1)])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_nesting_is_refused_beyond_what_an_item_holds(depth: int, faults: int, opening: str, closing: str) -> None:
+    body = values.parse_json('{"variables":' + opening * depth + "1" + closing * depth + "}")
+
+    assert [fault.code for fault in values.faults(body)] == ["too_deep"] * faults
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "{", "{'a':1}", "[1,]", "01", "+1", ".5", "1.", "{}{}", '"\\u00"', "\ufeff{}"]
+)
+def test_what_is_not_json_is_refused_without_repeating_it(text: str) -> None:
+    with pytest.raises(InvalidJson) as caught:
+        values.parse_json(text)
+
+    assert caught.value.public.startswith("The body is not JSON: ")
+    assert caught.value.__context__ is None
+
+
+def test_nesting_that_the_parser_cannot_follow_is_refused() -> None:
+    with pytest.raises(InvalidJson, match="400 invalid_json"):
+        values.parse_json("[" * 100_000)
+
+
+def test_sorted_json_is_the_same_whatever_the_order_of_members() -> None:
+    one, other = values.parse_json('{"a":{"c":1,"b":[2.0]}}'), values.parse_json('{ "a": {"b": [2], "c": 1} }')
+
+    assert values.to_json(one, sort=True) == values.to_json(other, sort=True) == '{"a":{"b":[2],"c":1}}'
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        (None, 1),
+        (True, 1),
+        ("", 0),
+        ("é", 2),
+        (1, 2),
+        (Decimal("0.12"), 4),
+        ([], 3),
+        ({}, 3),
+        ([1], 3 + 1 + 2),
+        ({"é": "x"}, 3 + 1 + 2 + 1),
+    ],
+)
+def test_size_is_counted_as_the_database_counts_it(value: object, size: int) -> None:
+    assert values.size_in_bytes(value) == size
+
+
+_numbers = st.integers(-(10**37), 10**37) | st.decimals(
+    min_value=-(10**9), max_value=10**9, places=9, allow_nan=False, allow_infinity=False
+)
+_scalars = st.none() | st.booleans() | _numbers.map(str).map(values.parse_number) | st.text(max_size=20)
+_json = st.recursive(
+    _scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(min_size=1, max_size=9), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(_json)
+def test_any_json_survives_text_and_database_unchanged(value: Any) -> None:  # noqa: ANN401 - any JSON
+    assert not list(values.faults(value))
+    assert values.parse_json(values.to_json(value)) == value
+    assert values.from_attribute(values.to_attribute(value)) == value
+    assert values.to_attribute(value) == TypeSerializer().serialize(value)
