@@ -5,7 +5,6 @@ Format: AWS, "Create AWS Lambda proxy integrations for HTTP APIs", payload 2.0. 
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,7 +86,7 @@ class Request:
             if len(raw) > MAX_BODY_BYTES:
                 raise PayloadTooLarge
             return raw.decode()
-        except (UnicodeError, binascii.Error):
+        except ValueError:  # of UTF-8 or of Base64
             problem = InvalidJson("The body is not UTF-8. " + InvalidJson.message)
         raise problem
 

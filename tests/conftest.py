@@ -53,7 +53,7 @@ class Answer:
     text: str
 
     @property
-    def body(self) -> Any:  # noqa: ANN401 - JSON
+    def body(self) -> Any:
         return json.loads(self.text, parse_float=Decimal)
 
     @property

@@ -25,9 +25,9 @@ MAX_LEVEL = 2
 
 _VISIBLE_ASCII = re.compile("[!-~]+")
 
-# RFC 5646 §2.1, without the grandfathered tags that its registry deprecates.
+# RFC 5646 §2.1, without what its registry has no use for: grandfathered tags, and languages of four letters and more.
 _LANGUAGE_TAG = re.compile(
-    r"""(?: [a-z]{2,3} (?:-[a-z]{3}){0,3} | [a-z]{4,8} )        # language, with its extensions
+    r"""[a-z]{2,3} (?:-[a-z]{3}){0,3}                           # language, with its extensions
         (?:-[a-z]{4})?                                          # script
         (?:-(?: [a-z]{2} | [0-9]{3} ))?                         # region
         (?:-(?: [a-z0-9]{5,8} | [0-9][a-z0-9]{3} ))*            # variants

@@ -66,7 +66,7 @@ def test_no_key_is_told_apart_from_a_wrong_one(key: str | None) -> None:
         lambda _: "cca_live_" + "٣" * 12 + "_" + "0" * 49,
     ],
 )
-def test_a_key_that_was_not_made_here_is_refused_by_its_looks(change: Any) -> None:  # noqa: ANN401 - a lambda
+def test_a_key_that_was_not_made_here_is_refused_by_its_looks(change: Any) -> None:
     with pytest.raises(InvalidApiKey) as caught:
         api_keys.check_key(change(api_keys.new_key(random_text)), allow_test_keys=True)
 

@@ -1,0 +1,51 @@
+"""Faults of AWS, put into a real client: its own code retries, parses and raises."""
+
+from collections.abc import Callable
+from typing import Any
+
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+
+
+def lose_requests(client: Any, operation: str) -> list[str]:
+    """Let no request of an operation arrive; return the list in which each attempt is noted."""
+    return _fail(client.meta.events.register_first, operation, ConnectionClosedError)
+
+
+def lose_answers(client: Any, operation: str, times: int = 99) -> list[str]:
+    """Let the requests of an operation arrive and lose their answers, so many times."""
+    return _fail(client.meta.events.register_last, operation, ReadTimeoutError, times)
+
+
+def refuse(client: Any, operation: str, code: str) -> list[str]:
+    """Let the service answer an operation with an error."""
+    attempts: list[str] = []
+
+    def answer(**_: object) -> tuple[AWSResponse, dict[str, Any]]:
+        attempts.append(operation)
+        error = {"Error": {"Code": code, "Message": "secret-value"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        return AWSResponse("http://aws", 400, HTTPHeaders(), None), error
+
+    client.meta.events.register(f"before-call.{client.meta.service_model.service_id.hyphenize()}.{operation}", answer)
+    return attempts
+
+
+def _fail(
+    register: Callable[[str, Any], None],
+    operation: str,
+    error: type[ConnectionClosedError | ReadTimeoutError],
+    times: int = 99,
+) -> list[str]:
+    attempts: list[str] = []
+
+    def fail(request: Any, event_name: str, **_: object) -> None:
+        if not event_name.endswith(f".{operation}"):
+            return
+        attempts.append(operation)
+        if len(attempts) <= times:
+            raise error(endpoint_url=request.url)
+
+    # On the bare event, as moto is: more specific handlers would all run before it.
+    register("before-send", fail)
+    return attempts

@@ -1,0 +1,144 @@
+"""A body becomes a request, or all of its faults are told at once and none of its values."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from agents.errors import InvalidJson, ValidationFailed
+from agents.models import CreateAgentRequest, new_agent
+from agents.validation import AllowedValues, validate
+from agents.values import parse_json
+
+ALLOWED = AllowedValues(llm_models=("gpt-4o-mini", "gpt-4o"), tts_providers=("rime", "11labs_byo", "openai"))
+RIME: dict[str, Any] = {"provider": "rime"}
+SECRET = "sk_0123456789"
+
+
+def read(body: Any, *, strict: bool = False) -> CreateAgentRequest:
+    return validate(body, ALLOWED, strict=strict)
+
+
+def faults(body: Any, *, strict: bool = False) -> dict[str, str]:
+    with pytest.raises(ValidationFailed) as caught:
+        read(body, strict=strict)
+    assert SECRET not in repr(caught.value.faults) + caught.value.public
+    assert caught.value.__context__ is None
+    return {fault.path: fault.code for fault in caught.value.faults}
+
+
+@pytest.mark.parametrize("body", [None, True, 1, "text", '{"name":"A"}', []])
+def test_a_body_that_is_no_object_is_no_request(body: object) -> None:
+    with pytest.raises(InvalidJson):
+        read(body)
+
+
+def test_every_fault_is_found_at_once_and_each_field_is_named_once() -> None:
+    body = {
+        "name": " ",
+        "ttsModel": {"provider": "nope", "language": "English", "elevenLabsApiKey": SECRET},
+        "llmModel": "gpt4o",
+        "gapBetweenEachAttemptForSmartCallback": [{"days": 1}, {"hours": 24}],
+        "settings": parse_json('{"speed":1e400}'),
+        "elevenLabsApiKey": SECRET,
+    }
+
+    assert faults(body) == {
+        "name": "string_too_short",
+        "ttsModel.provider": "not_allowed",
+        "ttsModel.voiceId": "missing",
+        "ttsModel.language": "language_tag",
+        "ttsModel.elevenLabsApiKey": "unexpected",
+        "llmModel": "not_allowed",
+        "gapBetweenEachAttemptForSmartCallback[1].hours": "less_than_equal",
+        "settings.speed": "number_out_of_range",
+        "elevenLabsApiKey": "misplaced_secret",
+    }
+
+
+def test_messages_speak_of_json_and_not_of_python() -> None:
+    body = {"name": 1, "ttsModel": [], "settings": [], "variables": 1, "phoneNumberIds": {}, "smartCallback": 1}
+    with pytest.raises(ValidationFailed) as caught:
+        read(body)
+
+    assert {fault.path: fault.message for fault in caught.value.faults} == {
+        "name": "must be a string",
+        "ttsModel": "must be an object",
+        "settings": "must be an object",
+        "variables": "must be an object",
+        "phoneNumberIds": "must be an array",
+        "smartCallback": "must be true or false",
+    }
+
+
+def test_an_empty_list_of_models_means_any() -> None:
+    body = {"name": "A", "ttsModel": RIME, "llmModel": "gpt-5.1-chat-latest"}
+
+    assert validate(body, AllowedValues((), ("rime",)), strict=False).llm_model == "gpt-5.1-chat-latest"
+
+
+def test_a_fault_of_a_type_hides_no_other_one() -> None:
+    assert faults({"name": "A", "ttsModel": {"provider": ["rime"]}, "llmModel": 1}) == {
+        "ttsModel.provider": "string_type",
+        "ttsModel.voiceId": "missing",
+        "llmModel": "string_type",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"elevenLabsApiKey": SECRET}, "elevenLabsApiKey"),
+        ({"ttsModel": {**RIME, "elevenlabsApiKey": SECRET}}, "ttsModel.elevenlabsApiKey"),
+        ({"ttsModel": {**RIME, "eleven_labs_api_key": SECRET}}, "ttsModel.eleven_labs_api_key"),
+        ({"settings": {"ELEVENLABS-API-KEY": SECRET}}, "settings.ELEVENLABS-API-KEY"),
+        ({"variables": {"elevenLabsApiKey": SECRET}}, "variables.elevenLabsApiKey"),
+        (
+            {"gapBetweenEachAttemptForSmartCallback": [{"elevenLabsApiKey": SECRET}]},
+            "gapBetweenEachAttemptForSmartCallback[0].elevenLabsApiKey",
+        ),
+    ],
+)
+def test_an_elevenlabs_key_in_any_other_place_is_refused(body: dict[str, Any], path: str) -> None:
+    assert faults({"name": "A", "ttsModel": RIME, **body}) == {path: "misplaced_secret"}
+
+
+def test_strict_handling_refuses_unknown_fields_where_they_are_not_free() -> None:
+    body = {
+        "name": "A",
+        "ttsModel": {**RIME, "rimeModel": "mistv3"},
+        "gapBetweenEachAttemptForSmartCallback": [{"minutes": 1}, 5],
+        "settings": {"model": "arcana"},
+        "variables": {"any": "name"},
+        "systemPrompt": "…",
+        "_id": "a clone's",
+    }
+
+    assert faults(body, strict=True) == {
+        "systemPrompt": "unknown_field",
+        "ttsModel.rimeModel": "unknown_field",
+        "gapBetweenEachAttemptForSmartCallback[0].minutes": "unknown_field",
+        "gapBetweenEachAttemptForSmartCallback[1]": "object_type",
+    }
+
+
+def test_strict_handling_of_a_request_without_unknown_fields_changes_nothing() -> None:
+    body = {"name": "A", "ttsModel": RIME}
+
+    assert read(body, strict=True) == read(body)
+
+
+def test_neither_a_dump_nor_a_repr_of_a_request_holds_the_secret() -> None:
+    request = read({"name": "A", "ttsModel": {"provider": "11labs_byo", "voiceId": "v", "elevenLabsApiKey": SECRET}})
+
+    assert request.secret == SECRET
+    assert SECRET not in repr(request) + str(request.model_dump())
+
+
+def test_unknown_fields_named_like_python_ones_disturb_nothing() -> None:
+    names = ("llm_model", "model_config", "model_extra", "secret", "__class__", "__dict__", "fields", "extra")
+    body = {"name": "A", "ttsModel": RIME, **dict.fromkeys(names, 1)}
+    agent = new_agent(read(body), agent_id="1" * 24, workspace_id="w", user_id="u", now=datetime.now(UTC))
+
+    assert agent.extra == dict.fromkeys(names, 1)
+    assert agent.fields["llmModel"] == "gpt-4o-mini"
