@@ -115,28 +115,48 @@ class Stage:
         return "".join(repr(self.clients.dynamodb.scan(TableName=name)) for name in ("AgentsTable", "ApiKeysTable"))
 
 
-def _forget() -> None:
-    for cached in (create_agent.application, manage_api_keys.application):
-        cached.cache_clear()
+@pytest.fixture(scope="session")
+def template() -> Iterator[Template]:
+    """The template, with the environment of its functions in place."""
+    template = load_template()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("AWS_PROFILE", raising=False)
+        for variables in (
+            aws.CREDENTIALS,
+            *map(template.environment, ("ManageApiKeysFunction", "CreateAgentFunction")),
+        ):
+            for name, value in variables.items():
+                patch.setenv(name, value)
+        yield template
+
+
+@pytest.fixture(scope="session")
+def clients(template: Template) -> aws.Clients:  # noqa: ARG001 - the credentials have to be there
+    """Boto3's clients, made once for they take long to make."""
+    with mock_aws():
+        return aws.connect(None)
 
 
 @pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    """The functions' environment and their tables, empty but for the sample events' keys."""
-    template = load_template()
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    for name, value in aws.CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    for function in ("CreateAgentFunction", "ManageApiKeysFunction"):
-        for name, value in template.environment(function).items():
-            monkeypatch.setenv(name, value)
+def stage(template: Template, clients: aws.Clients) -> Iterator[Stage]:
+    """Tables as the template has them, empty but for the sample events' keys."""
     with mock_aws():
-        clients = aws.connect(None)
         aws.create_resources(template, clients)
         aws.admit_test_keys(template, clients)
-        _forget()
         yield Stage(template, clients)
-        _forget()
+
+
+@pytest.fixture
+def new_application(stage: Stage) -> Iterator[Callable[[], None]]:  # noqa: ARG001 - the tables have to be there
+    """Let the functions read their environment anew, in this test and after it."""
+
+    def forget() -> None:
+        create_agent.application.cache_clear()
+        manage_api_keys.application.cache_clear()
+
+    forget()
+    yield forget
+    forget()
 
 
 @pytest.fixture

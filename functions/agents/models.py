@@ -57,8 +57,10 @@ def _unique(values: list[str]) -> list[str]:
     return values
 
 
-def _level(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value <= MAX_LEVEL:
+def _level(value: Json) -> Json:
+    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    # A Decimal compares itself with anything but NaN.
+    if not is_number or Decimal(value).is_nan() or not 0 <= value <= MAX_LEVEL:
         raise PydanticCustomError("level", "must be a number from 0 to 2")
     return value
 
