@@ -112,7 +112,8 @@ class Stage:
 
     def dump(self) -> str:
         """Everything in every table, as text."""
-        return "".join(repr(self.clients.dynamodb.scan(TableName=name)) for name in ("AgentsTable", "ApiKeysTable"))
+        tables = ("AgentsTable", "ApiKeysTable")
+        return "".join(repr(self.clients.dynamodb.scan(TableName=name)["Items"]) for name in tables)
 
 
 @pytest.fixture(scope="session")
@@ -146,13 +147,16 @@ def stage(template: Template, clients: aws.Clients) -> Iterator[Stage]:
         yield Stage(template, clients)
 
 
+_APPLICATIONS = (create_agent.application, manage_api_keys.application)
+
+
 @pytest.fixture
 def new_application(stage: Stage) -> Iterator[Callable[[], None]]:  # noqa: ARG001 - the tables have to be there
     """Let the functions read their environment anew, in this test and after it."""
 
     def forget() -> None:
-        create_agent.application.cache_clear()
-        manage_api_keys.application.cache_clear()
+        for application in _APPLICATIONS:
+            application.cache_clear()
 
     forget()
     yield forget
