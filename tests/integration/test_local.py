@@ -1,0 +1,224 @@
+"""The local run: one event or a server, with nothing to set up and no account in reach."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.local.template import ROOT, load_template
+
+CREATE = "events/create_agent.json"
+IDEMPOTENT = "events/create_agent_idempotent.json"
+
+# What a person may have set, and what must make no difference.
+ELSEWHERE = {
+    "AWS_PROFILE": "production",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+    "AWS_DEFAULT_REGION": "mars-north-1",
+    "ALLOWED_LLM_MODELS": "none",
+}
+
+
+def invoke(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.local", "invoke", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, **ELSEWHERE},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server, and the `curl` line that it printed, taken apart."""
+
+    process: subprocess.Popen[str]
+    url: str
+    headers: dict[str, str]
+    body: str
+
+    def send(
+        self, body: str | None = None, headers: dict[str, str] | None = None, path: str = "", method: str = "POST"
+    ) -> tuple[int, Any, dict[str, str]]:
+        data = (self.body if body is None else body).encode()
+        request = urllib.request.Request(self.url + path, data, {**self.headers, **(headers or {})}, method=method)  # noqa: S310 - loopback
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - loopback
+                return answer.status, json.load(answer), dict(answer.headers)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error), dict(error.headers)
+
+
+@contextmanager
+def serve(*arguments: str) -> Iterator[Server]:
+    command = [sys.executable, "-m", "tests.local", "serve", "--port", "0", *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        line = next(line for line in process.stdout if line.startswith("curl "))
+        words = shlex.split(line)
+        headers = [words[index + 1].partition(": ") for index, word in enumerate(words) if word == "-H"]
+        yield Server(process, words[2], {name: value for name, _, value in headers}, words[words.index("-d") + 1])
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serve() as running:
+        yield running
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_one_event_is_one_answer_on_standard_output_and_a_log_on_standard_error() -> None:
+    run = invoke(CREATE)
+    answer = json.loads(run.stdout)
+
+    assert run.returncode == 0
+    assert (answer["statusCode"], answer["body"]["name"]) == (201, "Customer Support Agent")
+    assert '"message":"request succeeded"' in run.stderr
+    assert "RequestsSucceeded" in run.stderr
+
+
+def test_the_exit_status_tells_of_any_answer_that_is_not_2xx() -> None:
+    assert invoke(CREATE, "events/create_agent_missing_key.json").returncode == 1
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "No such file"), ("{", "Expecting property name")])
+def test_a_file_that_is_no_event_is_told_in_one_line(tmp_path: Path, content: str | None, said: str) -> None:
+    event = tmp_path / "event.json"
+    if content is not None:
+        event.write_text(content, encoding="utf-8")
+    run = invoke(event)
+
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("tests.local: ")
+    assert said in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_the_printed_curl_line_creates_an_agent(server: Server) -> None:
+    status, agent, headers = server.send()
+
+    assert (status, agent["name"]) == (201, "Sophie")
+    assert agent["workspaceId"] == server.headers["x-workspace-id"]
+    assert headers["Location"] == f"/v1/api/agents/{agent['_id']}"
+
+
+def test_many_clients_are_served_at_once(server: Server) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: server.send(), range(24)))
+
+    assert [status for status, _, _ in answers] == [201] * 24
+    assert len({agent["_id"] for _, agent, _ in answers}) == 24
+
+
+def test_a_retry_over_http_is_replayed(server: Server) -> None:
+    key = {"Idempotency-Key": "over-http"}
+    first, again = server.send(headers=key), server.send(headers=key)
+
+    assert first[1] == again[1]
+    assert "Idempotent-Replayed" not in first[2]
+    assert again[2]["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "code"),
+    [
+        (None, {"x-api-key": ""}, 401, "missing_api_key"),
+        (None, {"content-type": "application/x-www-form-urlencoded"}, 415, "unsupported_media_type"),
+        ("{}", {}, 400, "validation_error"),
+        ("", {}, 400, "invalid_json"),
+        ("x" * 300_000, {}, 413, "payload_too_large"),
+    ],
+)
+def test_mistakes_over_http_are_answered_by_the_contract(
+    server: Server, body: str | None, headers: dict[str, str], status: int, code: str
+) -> None:
+    answer = server.send(body, headers)
+
+    assert (answer[0], answer[1]["error"]["code"]) == (status, code)
+
+
+def test_bytes_that_are_no_text_come_to_the_handler_as_they_are(server: Server) -> None:
+    request = urllib.request.Request(server.url, b'{"name":"\xff"}', server.headers)  # noqa: S310 - loopback
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=20)  # noqa: S310 - loopback
+
+    with caught.value as answer:
+        assert (answer.code, json.load(answer)["error"]["code"]) == (400, "invalid_json")
+
+
+@pytest.mark.parametrize(("path", "method"), [("/more", "POST"), ("", "GET"), ("", "DELETE")])
+def test_other_routes_are_answered_as_the_gateway_does(server: Server, path: str, method: str) -> None:
+    status, body, _ = server.send(path=path, method=method)
+
+    assert (status, body) == (404, {"message": "Not Found"})
+
+
+def test_a_body_over_the_gateways_limit_does_not_reach_the_handler(server: Server) -> None:
+    status, body, _ = server.send("x" * 10_000_001)
+
+    assert (status, body) == (413, {"message": "Request Entity Too Large"})
+
+
+def test_a_busy_port_is_told_in_one_line(server: Server) -> None:
+    port = re.findall(r":(\d+)/", server.url)[0]
+    for arguments in (["--port", port], ["--port", "0", "--aws-port", port]):
+        command = [sys.executable, "-m", "tests.local", "serve", *arguments]
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+        assert run.returncode == 2
+        assert run.stderr == f"tests.local: Port {port} is in use by another program. Choose another one.\n"
+
+
+def test_ctrl_c_stops_the_server_without_a_word() -> None:
+    with serve() as running:
+        running.process.send_signal(signal.SIGINT)
+        _, said = running.process.communicate(timeout=20)
+
+    assert running.process.returncode == 0
+    assert "Traceback" not in said
+
+
+def test_the_embedded_aws_can_be_shared_by_its_port() -> None:
+    port = free_port()
+    with serve("--aws-port", str(port)):
+        first = json.loads(invoke(IDEMPOTENT, "--endpoint-url", f"http://127.0.0.1:{port}").stdout)
+        again = json.loads(invoke(IDEMPOTENT, "--endpoint-url", f"http://127.0.0.1:{port}").stdout)
+
+    assert again["body"] == first["body"]
+    assert again["headers"]["Idempotent-Replayed"] == "true"
+
+
+def test_the_template_is_resolved_as_sam_local_does() -> None:
+    environment = load_template(EndpointUrl="http://aws:5000", AllowedLlmModels="").environment("CreateAgentFunction")
+
+    assert environment["AGENTS_TABLE"] == "AgentsTable"
+    assert environment["SECRETS_KEY_ID"] == "alias/local-secrets"
+    assert environment["ENDPOINT_URL"] == "http://aws:5000"
+    assert environment["ALLOWED_LLM_MODELS"] == ""
+    assert environment["ALLOWED_TTS_PROVIDERS"].startswith("openai,")
