@@ -145,8 +145,7 @@ def manage(event: object, app: Application, log: dict[str, str]) -> tuple[int, d
             return 201, rotate(command, app, log)
         case Revoke():
             return 200, revoke(command, app, log)
-        case List():
-            return 200, {"keys": [public_view(record, app.now()) for record in app.keys.records(command.workspace_id)]}
+    return 200, {"keys": [public_view(record, app.now()) for record in app.keys.records(command.workspace_id)]}
 
 
 def read_command(event: object) -> AnyCommand:

@@ -110,6 +110,13 @@ class Stage:
         """The stored agents, as they would be answered."""
         return [from_item(item).answer() for item in self.items]
 
+    def clear(self) -> None:
+        """Delete all items."""
+        for name, table in self.template.resources("AWS::DynamoDB::Table").items():
+            for item in self.clients.dynamodb.scan(TableName=name)["Items"]:
+                key = {part["AttributeName"]: item[part["AttributeName"]] for part in table["KeySchema"]}
+                self.clients.dynamodb.delete_item(TableName=name, Key=key)
+
     def dump(self) -> str:
         """Everything in every table, as text."""
         tables = ("AgentsTable", "ApiKeysTable")
@@ -132,19 +139,19 @@ def template() -> Iterator[Template]:
 
 
 @pytest.fixture(scope="session")
-def clients(template: Template) -> aws.Clients:  # noqa: ARG001 - the credentials have to be there
-    """Boto3's clients, made once for they take long to make."""
+def session_stage(template: Template) -> Iterator[Stage]:
+    """Tables and key as the template has them, made once: moto makes its keys slowly."""
     with mock_aws():
-        return aws.connect(None)
+        clients = aws.connect(None)
+        aws.create_resources(template, clients)
+        yield Stage(template, clients)
 
 
 @pytest.fixture
-def stage(template: Template, clients: aws.Clients) -> Iterator[Stage]:
-    """Tables as the template has them, empty but for the sample events' keys."""
-    with mock_aws():
-        aws.create_resources(template, clients)
-        aws.admit_test_keys(template, clients)
-        yield Stage(template, clients)
+def stage(session_stage: Stage) -> Iterator[Stage]:
+    """The same, with empty tables."""
+    yield session_stage
+    session_stage.clear()
 
 
 _APPLICATIONS = (create_agent.application, manage_api_keys.application)

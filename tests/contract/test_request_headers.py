@@ -2,6 +2,8 @@
 
 import base64
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -42,8 +44,11 @@ def test_a_missing_workspace_is_400_missing_header(client: Client, workspace_id:
     assert (answer.status, answer.code) == (400, "missing_header")
 
 
-def test_another_workspace_is_403_whether_it_exists_or_not(client: Client, stage: Stage) -> None:
-    existing = client.post(headers={"x-workspace-id": "65f0c0de5eed0ca11a9e0001"})
+def test_another_workspace_is_403_whether_it_exists_or_not(
+    client: Client, manage: Callable[..., tuple[int, Any]], stage: Stage
+) -> None:
+    manage(action="issue", workspaceId="workspace-b", userId="user-b")
+    existing = client.post(headers={"x-workspace-id": "workspace-b"})
     unknown = client.post(headers={"x-workspace-id": "no-such-workspace"})
 
     assert (existing.status, existing.code) == (403, "workspace_forbidden")
