@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.logging import Logger
 
-from agents.api_keys import Caller, RandomText, caller_of, check_key, key_hash
+from agents.api_keys import Caller, caller_of, check_key, key_hash
 from agents.errors import MissingHeader, ServiceUnavailable, WorkspaceForbidden, as_api_error, render
 from agents.idempotency import agent_id, check_idempotency_key, digest
 from agents.key_store import KeyStore
@@ -18,7 +19,7 @@ from agents.sealing import seal
 from agents.store import AgentStore, Write, check_size
 from agents.validation import STRICT_APPLIED, AllowedValues, validate
 from agents.values import parse_json
-from deployment import Environment, random_text
+from deployment import Environment
 from http_api import Request, answer, read_request
 from telemetry import report
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 PATH = "/v1/api/agents"
 SERVICE = "create_agent"
 
-KEY_LENGTH = 43
-"""Characters of a random idempotency key: 256 bits."""
+REPLAYED = {"Idempotent-Replayed": "true"}
+"""Header of every answer but the first to the same idempotency key."""
 
 WRITE_TIME_MS = 3000
 """What has to be left of the function's time for a write, one lost answer and the read that settles it."""
@@ -46,7 +47,7 @@ class Application:
     kms: Callable[[], "KMSClient"]
     kms_key_id: str
     now: Callable[[], datetime]
-    random_text: RandomText
+    new_token: Callable[[], str]
 
 
 @cache
@@ -62,7 +63,7 @@ def application() -> Application:
         kms=cache(environment.kms),
         kms_key_id=environment.text("SECRETS_KEY_ID"),
         now=lambda: datetime.now(UTC),
-        random_text=random_text,
+        new_token=token_hex,
     )
 
 
@@ -105,7 +106,8 @@ def create(request: Request, context: object, app: Application, log: dict[str, s
     caller = authenticate(request, app)
     log.update(keyId=caller.key_id, workspaceId=caller.workspace_id)
     authorize(caller, request.headers.get("x-workspace-id"))
-    idempotency_key = check_idempotency_key(request.headers.get("idempotency-key", app.random_text(KEY_LENGTH)))
+    given_key = request.headers.get("idempotency-key")
+    idempotency_key = app.new_token() if given_key is None else check_idempotency_key(given_key)
     request.check_media_type()
     body = parse_json(request.text())
     strict = request.prefers_strict()
@@ -123,15 +125,10 @@ def create(request: Request, context: object, app: Application, log: dict[str, s
     if wanted.secret:
         agent = sealed(agent, wanted.secret, app)
         check_time(context)
-    write = Write(agent, digest(idempotency_key, body), token=app.random_text(KEY_LENGTH))
-    stored, replayed = app.agents.create(write)
+    stored, replayed = app.agents.create(Write(agent, digest(idempotency_key, body), app.new_token()))
     log.update(outcome="replayed" if replayed else "created")
     headers = {"Location": f"{PATH}/{stored.id}", **(STRICT_APPLIED if strict else {})}
     return answer(201, stored.answer(), request.id, {**headers, **(REPLAYED if replayed else {})})
-
-
-REPLAYED = {"Idempotent-Replayed": "true"}
-"""Header of every answer but the first to the same idempotency key."""
 
 
 def authenticate(request: Request, app: Application) -> Caller:

@@ -214,7 +214,7 @@ class ServiceUnavailable(ApiError):
 
     status = 503
     code = "service_unavailable"
-    message = "The service is busy. Retry with the same Idempotency-Key: no agent is created twice."
+    message = "The service is busy. Send the request again: with the same Idempotency-Key it creates no second agent."
     class_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 

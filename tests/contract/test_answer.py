@@ -3,10 +3,12 @@
 import base64
 import json
 import re
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 
+import create_agent
 from agents.models import ANSWER_FIELDS
 from agents.sealing import encryption_context
 from tests.conftest import BYO, ELEVENLABS_KEY, EXAMPLE, MINIMUM, Client, Stage
@@ -130,3 +132,16 @@ def test_no_api_key_is_stored(client: Client, stage: Stage) -> None:
 
     assert client.headers["x-api-key"] not in stage.dump()
     assert client.headers["x-api-key"].rpartition("_")[2] not in stage.dump()
+
+
+def test_the_key_service_is_not_even_connected_to_before_the_first_secret(
+    client: Client, new_application: Callable[[], None]
+) -> None:
+    new_application()
+    made = create_agent.application().kms.cache_info  # type: ignore[attr-defined]  # functools.cache has it
+
+    client.post(EXAMPLE)
+    assert made().currsize == 0
+    client.post(BYO)
+    client.post(BYO)
+    assert (made().currsize, made().misses) == (1, 1)
