@@ -62,7 +62,8 @@ class Server:
             with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - loopback
                 return answer.status, json.load(answer), dict(answer.headers)
         except urllib.error.HTTPError as error:
-            return error.code, json.load(error), dict(error.headers)
+            with error:
+                return error.code, json.load(error), dict(error.headers)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -92,9 +93,10 @@ def _serve(options: argparse.Namespace, out: TextIO) -> int:
     command = {"action": "issue", "workspaceId": aws.WORKSPACE_ID, "userId": aws.USER_ID, "name": "local run"}
     key = manage_api_keys.handler(command, Context())["body"]["key"]
     url = f"http://127.0.0.1:{server.server_port}{route[1]}"
-    print(f"POST {url}", f"x-api-key: {key}", f"x-workspace-id: {aws.WORKSPACE_ID}", sep="\n", file=out)
-    print(f"\nTry it (Ctrl-C stops the server):\n\n{curl(url, key)}\n", file=out, flush=True)
-    server.serve_forever()
+    with suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end
+        print(f"POST {url}", f"x-api-key: {key}", f"x-workspace-id: {aws.WORKSPACE_ID}", sep="\n", file=out)
+        print(f"\nTry it (Ctrl-C stops the server):\n\n{curl(url, key)}\n", file=out, flush=True)
+        server.serve_forever()
     return 0
 
 
