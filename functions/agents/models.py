@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.utilities.parser import BaseModel, Field
@@ -187,6 +188,7 @@ ANSWER_FIELDS = (
 """The fields of the API page's answer, in the order in which they are answered."""
 
 
+@cache
 def wire_names(model: type[Wire]) -> frozenset[str]:
     """Return the names that a model's fields have on the wire."""
     return frozenset(to_camel(name) for name in model.model_fields)

@@ -18,7 +18,7 @@ STRICT_APPLIED = {"Preference-Applied": "handling=strict"}
 _GAPS = "gapBetweenEachAttemptForSmartCallback"
 _ELEVENLABS_KEY_PATH = "ttsModel.elevenLabsApiKey"
 
-# What pydantic calls Python's types, in the words of JSON: code, message.
+# What pydantic says of Python's types, in the words of JSON: code, and message unless pydantic's own will do.
 _JSON_WORDS = {
     "missing": ("missing", "is required"),
     "string_type": ("string_type", "must be a string"),
@@ -106,8 +106,8 @@ def _model_fault(location: tuple[str | int, ...], kind: str, text: str) -> Fault
     for step in location:
         if step not in MODEL_TAGS:
             path = child_path(path, step)
-    code, message = _JSON_WORDS.get(kind, (kind, _SUBJECT.sub("must", text)))
-    return Fault(path, code, message)
+    code, message = _JSON_WORDS.get(kind, (kind, ""))
+    return Fault(path, code, message or _SUBJECT.sub("must", text))
 
 
 def _disallowed(body: dict[str, Json], allowed: AllowedValues) -> Iterator[Fault]:

@@ -57,12 +57,21 @@ def test_every_fault_is_found_at_once_and_each_field_is_named_once() -> None:
 
 
 def test_messages_speak_of_json_and_not_of_python() -> None:
-    body = {"name": 1, "ttsModel": [], "settings": [], "variables": 1, "phoneNumberIds": {}, "smartCallback": 1}
+    body = {
+        "name": 1,
+        "type": "video",
+        "ttsModel": [],
+        "settings": [],
+        "variables": 1,
+        "phoneNumberIds": {},
+        "smartCallback": 1,
+    }
     with pytest.raises(ValidationFailed) as caught:
         read(body)
 
     assert {fault.path: fault.message for fault in caught.value.faults} == {
         "name": "must be a string",
+        "type": "must be 'voice'",
         "ttsModel": "must be an object",
         "settings": "must be an object",
         "variables": "must be an object",
