@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 LOG_LEVELS = frozenset(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 
-# Bounded, so that an answer comes before the function's timeout of 15 s whatever hangs: a call ends after 4.5 s at the
-# latest, plus the pauses between its attempts. Given explicitly, for otherwise AWS_MAX_ATTEMPTS and AWS_RETRY_MODE
-# decide, and an AWS_ENDPOINT_URL could send keys elsewhere.
+# A call that hangs ends after 4.5 s and the pauses between its attempts. A request makes four calls in a row at most,
+# so the function's timeout is 28 s. Given explicitly, for otherwise AWS_MAX_ATTEMPTS and AWS_RETRY_MODE decide, and an
+# AWS_ENDPOINT_URL could send keys elsewhere.
 _CLIENT_CONFIG = Config(
     connect_timeout=0.5,
     read_timeout=1,
     retries={"mode": "standard", "total_max_attempts": 3},
     tcp_keepalive=True,
+    parameter_validation=False,  # a third of a large write's time, and our requests are typed
     ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # the stubs lack it
 )
 
@@ -64,10 +65,10 @@ class Environment:
     @property
     def allowed_values(self) -> AllowedValues:
         """``ALLOWED_LLM_MODELS``, empty for any, and ``ALLOWED_TTS_PROVIDERS``, which must not be empty."""
-        self.text("ALLOWED_TTS_PROVIDERS")
-        return AllowedValues(
-            llm_models=self.names("ALLOWED_LLM_MODELS"), tts_providers=self.names("ALLOWED_TTS_PROVIDERS")
-        )
+        providers = self.names("ALLOWED_TTS_PROVIDERS")
+        if not providers:
+            raise DeploymentError(internal="the environment variable ALLOWED_TTS_PROVIDERS names none")
+        return AllowedValues(llm_models=self.names("ALLOWED_LLM_MODELS"), tts_providers=providers)
 
     @property
     def endpoint_url(self) -> str | None:
@@ -87,16 +88,22 @@ class Environment:
 
     def dynamodb(self) -> "DynamoDBClient":
         """Make a DynamoDB client with bounded time and attempts."""
+        _silence_botocore()
         return boto3.client("dynamodb", config=_CLIENT_CONFIG, endpoint_url=self.endpoint_url)
 
     def kms(self) -> "KMSClient":
         """Make a KMS client with bounded time and attempts."""
+        _silence_botocore()
         return boto3.client("kms", config=_CLIENT_CONFIG, endpoint_url=self.endpoint_url)
 
     def logger(self, service: str) -> Logger:
-        """Make the structured logger. At DEBUG, botocore would log whole items, so it is kept from doing so."""
-        logging.getLogger("botocore").setLevel(logging.WARNING)
+        """Make the structured logger."""
         return Logger(service=service, level=self.log_level)
+
+
+def _silence_botocore() -> None:
+    # Where the root logger is at DEBUG, it would log whole requests, plain secrets included.
+    logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
 def random_text(length: int) -> str:

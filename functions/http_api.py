@@ -38,7 +38,7 @@ class Request:
     is_base64 : bool
         Whether ``content`` is Base64; the gateway does that to every body whose type it does not know as text.
     id : str
-        The gateway's id of the request, which its access log has too; else Lambda's.
+        The gateway's id of the request; Lambda's when it has none.
     """
 
     method: str
@@ -57,8 +57,8 @@ class Request:
 
     def check_media_type(self) -> None:
         """Raise UnsupportedMediaType unless the body says that it is JSON, or says nothing."""
-        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type not in ("", "application/json"):
+        content_type = self.headers.get("content-type", "")
+        if content_type and content_type.partition(";")[0].strip().lower() != "application/json":
             raise UnsupportedMediaType
 
     def prefers_strict(self) -> bool:
@@ -80,14 +80,14 @@ class Request:
             When there is none, or it is not UTF-8 or not the Base64 that the event calls it.
         """
         if not isinstance(self.content, str) or not self.content:
-            raise InvalidJson("The body is empty. " + InvalidJson.message)
+            raise InvalidJson("There is no body. " + InvalidJson.message)
         try:
             raw = self._bytes(self.content)
             if len(raw) > MAX_BODY_BYTES:
                 raise PayloadTooLarge
             return raw.decode()
         except ValueError:  # of UTF-8 or of Base64
-            problem = InvalidJson("The body is not UTF-8. " + InvalidJson.message)
+            problem = InvalidJson("The body is not UTF-8 text. " + InvalidJson.message)
         raise problem
 
     def _bytes(self, content: str) -> bytes:

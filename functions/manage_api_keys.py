@@ -18,23 +18,33 @@ from functools import cache
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.utilities.parser import BaseModel, Field, ValidationError, parse
-from pydantic import AfterValidator, ConfigDict
+from aws_lambda_powertools.utilities.parser import ValidationError, parse
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
-from agents.api_keys import RandomText, new_key
+from agents.api_keys import KEY_ID_LENGTH, RandomText, new_key
 from agents.errors import Fault, ValidationFailed, as_api_error, render
 from agents.key_store import KeyStore, NewKey, Record, public_view
 from agents.models import visible_ascii
-from agents.validation import model_faults
+from agents.validation import faults_of
 from deployment import Environment, random_text
 from telemetry import report
 
 SERVICE = "manage_api_keys"
 
-# Compared with a header's value, so it has to be one.
-WorkspaceId = Annotated[str, Field(max_length=128), AfterValidator(visible_ascii)]
-Text = Annotated[str, Field(min_length=1, max_length=256)]
+
+def _no_api_key(value: str) -> str:
+    if value.startswith("cca_"):
+        raise PydanticCustomError("api_key", "must not be an API key")
+    return value
+
+
+# Logged or stored, so none may be a key that was pasted into the wrong place. A workspace is compared with a header's
+# value, so it has to be one.
+WorkspaceId = Annotated[str, Field(max_length=128), AfterValidator(visible_ascii), AfterValidator(_no_api_key)]
+KeyId = Annotated[str, Field(min_length=1, max_length=KEY_ID_LENGTH), AfterValidator(_no_api_key)]
+Text = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_no_api_key)]
 LifetimeDays = Annotated[int, Field(ge=1, le=3650)]
 
 
@@ -56,10 +66,13 @@ class Issue(Command):
 
 
 class Rotate(Command):
-    """Make a successor of a key and let the key live on for a while, so that clients can change over."""
+    """Make a successor of a key and let the key live on for a while, so that clients can change over.
+
+    Without a lifetime the successor has its predecessor's.
+    """
 
     action: Literal["rotate"]
-    key_id: Text
+    key_id: KeyId
     overlap_days: Annotated[int, Field(ge=0, le=90)] = 7
     lifetime_days: LifetimeDays | None = None
 
@@ -68,7 +81,7 @@ class Revoke(Command):
     """End a key at once."""
 
     action: Literal["revoke"]
-    key_id: Text
+    key_id: KeyId
 
 
 class List(Command):
@@ -137,7 +150,7 @@ def handler(event: object, context: object) -> dict[str, Any]:
 def manage(event: object, app: Application, log: dict[str, str]) -> tuple[int, dict[str, Any]]:
     """Carry out one command: status and body of its answer."""
     command = read_command(event)
-    log.update(outcome=command.action, workspaceId=command.workspace_id)
+    log.update(action=command.action, workspaceId=command.workspace_id)
     match command:
         case Issue():
             return 201, issue(command, app, log)
@@ -157,7 +170,7 @@ def read_command(event: object) -> AnyCommand:
     try:
         return parse(event=event, model=model)
     except ValidationError as error:
-        faults = model_faults(error)
+        faults = faults_of(error)
     raise ValidationFailed(faults)
 
 
@@ -185,9 +198,9 @@ def rotate(command: Rotate, app: Application, log: dict[str, str]) -> dict[str, 
         user_id=old["userId"],
         name=old.get("name"),
         created_at=now,
-        expires_at=_end(now, command.lifetime_days),
+        expires_at=_end(now, command.lifetime_days) or _same_lifetime(now, old),
     )
-    record = app.keys.add(new, instead_of=old, until=now + timedelta(days=command.overlap_days))
+    record = app.keys.replace(old, new, until=now + timedelta(days=command.overlap_days))
     return {**shown_once(new, record, app, log), "replaces": command.key_id}
 
 
@@ -202,6 +215,14 @@ def shown_once(new: NewKey, record: Record, app: Application, log: dict[str, str
     """Return a new key with what is known of it."""
     log.update(keyId=record["keyId"])
     return {"key": new.key, **public_view(record, app.now())}
+
+
+def _same_lifetime(now: datetime, old: Record) -> datetime | None:
+    """Let the successor of a key that ends live as long as that one was to."""
+    if "expiresAt" not in old:
+        return None
+    issued = datetime.fromisoformat(old["createdAt"])
+    return now + (datetime.fromtimestamp(old["expiresAt"], UTC) - issued)
 
 
 def _end(now: datetime, lifetime_days: int | None) -> datetime | None:

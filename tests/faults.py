@@ -18,13 +18,17 @@ def lose_answers(client: Any, operation: str, times: int = 99) -> list[str]:
     return _fail(client.meta.events.register_last, operation, ReadTimeoutError, times)
 
 
-def refuse(client: Any, operation: str, code: str) -> list[str]:
+def refuse(client: Any, operation: str, code: str, **members: object) -> list[str]:
     """Let the service answer an operation with an error."""
     attempts: list[str] = []
 
     def answer(**_: object) -> tuple[AWSResponse, dict[str, Any]]:
         attempts.append(operation)
-        error = {"Error": {"Code": code, "Message": "secret-value"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        error = {
+            "Error": {"Code": code, "Message": "secret-value"},
+            "ResponseMetadata": {"HTTPStatusCode": 400},
+            **members,
+        }
         return AWSResponse("http://aws", 400, HTTPHeaders(), None), error
 
     client.meta.events.register(f"before-call.{client.meta.service_model.service_id.hyphenize()}.{operation}", answer)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from agents.errors import InternalError, ServiceUnavailable
 
@@ -40,7 +40,5 @@ def translated(operation: str) -> Iterator[None]:
         kind = InternalError if code in _OUR_FAULT else ServiceUnavailable
         # Not chained: botocore's messages can hold values.
         raise kind(internal=f"{operation}: {code}") from None
-    except ParamValidationError:
-        raise InternalError(internal=f"{operation}: ParamValidationError") from None
     except BotoCoreError as error:
         raise ServiceUnavailable(internal=f"{operation}: {type(error).__name__}") from None

@@ -32,7 +32,7 @@ from traceback import extract_tb
 from typing import Any, ClassVar
 
 MAX_DETAILS = 100
-"""Faults listed in one answer; a body of 256 KiB can hold tens of thousands."""
+"""Faults that are looked for in one body; 256 KiB can hold tens of thousands."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,6 @@ class ApiError(Exception):
         Public message; the class's own when left out.
     faults : Sequence[Fault]
         Answered as ``error.details``.
-    headers : Mapping[str, str], optional
-        Headers of the answer, besides those of the class.
     internal : str
         For the log only: the name of a cause, never a value that was sent.
     """
@@ -72,19 +70,17 @@ class ApiError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     message: ClassVar[str] = "Something went wrong on our side. Send the requestId when you report it."
-    class_headers: ClassVar[Mapping[str, str]] = {}
+    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,
         message: str | None = None,
         *,
         faults: Sequence[Fault] = (),
-        headers: Mapping[str, str] | None = None,
         internal: str = "",
     ) -> None:
         self.public = message or self.message
         self.faults = faults
-        self.headers = {**self.class_headers, **(headers or {})}
         self.internal = internal
         super().__init__(f"{self.status} {self.code}")
 
@@ -103,11 +99,11 @@ class ValidationFailed(ApiError):
     status = 400
     code = "validation_error"
 
-    def __init__(self, faults: Sequence[Fault], headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, faults: Sequence[Fault]) -> None:
         first = faults[0]
         more = f" (and {len(faults) - 1} more, see error.details)" if len(faults) > 1 else ""
         message = f"{first.path}: {first.message}{more}" if first.path else f"{first.message}{more}"
-        super().__init__(message, faults=faults, headers=headers)
+        super().__init__(message, faults=faults)
 
 
 class MissingHeader(ApiError):
@@ -128,7 +124,7 @@ class Unauthorized(ApiError):
     """The caller is not known; RFC 9110 §15.5.2 asks for the challenge."""
 
     status = 401
-    class_headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'ApiKey realm="agents"'}
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'ApiKey realm="agents"'}
 
 
 class MissingApiKey(Unauthorized):
@@ -167,7 +163,7 @@ class MethodNotAllowed(ApiError):
     status = 405
     code = "method_not_allowed"
     message = "Use POST."
-    class_headers: ClassVar[Mapping[str, str]] = {"Allow": "POST"}
+    headers: ClassVar[Mapping[str, str]] = {"Allow": "POST"}
 
 
 class Conflict(ApiError):
@@ -214,8 +210,8 @@ class ServiceUnavailable(ApiError):
 
     status = 503
     code = "service_unavailable"
-    message = "The service is busy. Send the request again: with the same Idempotency-Key it creates no second agent."
-    class_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
+    message = "The service is busy. Send the same request again, with the same Idempotency-Key if it had one."
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
 def as_api_error(error: Exception) -> ApiError:
@@ -256,5 +252,5 @@ def render(error: ApiError, request_id: str) -> dict[str, Any]:
     """
     inner: dict[str, Any] = {"code": error.code, "message": error.public, "requestId": request_id}
     if error.faults:
-        inner["details"] = [asdict(fault) for fault in error.faults[:MAX_DETAILS]]
+        inner["details"] = [asdict(fault) for fault in error.faults]
     return {"message": error.public, "error": inner}

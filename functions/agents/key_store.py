@@ -1,7 +1,8 @@
 """The records of API keys in DynamoDB.
 
-A record stands under the hash of its key. One more item for each workspace, its directory, holds the hashes of the
-workspace's keys, so that they can be listed and found by id with reads of single items only: no index, no scan.
+A record stands under the hash of its key. One more item for each workspace, its directory, holds the ids and hashes of
+the workspace's keys, so that they can be listed and found with reads of single items only: no index, no scan. It has
+room for some 4,000 keys.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.api_keys import ACTIVE, REVOKED, key_hash, key_id, key_prefix
 from agents.aws_errors import translated
-from agents.errors import Conflict, NotFound
+from agents.errors import Conflict, NotFound, ServiceUnavailable
 from agents.values import from_attribute, to_attribute
 
 if TYPE_CHECKING:
@@ -111,11 +112,10 @@ class KeyStore:
         return answer.get("Item")
 
     def records(self, workspace_id: str) -> list[Record]:
-        """Read the records of a workspace's keys, oldest first."""
-        directory = self.read(_directory(workspace_id)) or {"keys": {"SS": []}}
-        items = [self.read(partition_key) for partition_key in directory["keys"]["SS"]]
+        """Read the records of a workspace's keys, oldest first; raises as `read` does."""
+        items = [self.read(partition_key) for partition_key in self._hashes(workspace_id).values()]
         records = [{name: from_attribute(value) for name, value in item.items()} for item in items if item]
-        return sorted(records, key=lambda record: (record["createdAt"], record["keyId"]))
+        return sorted(records, key=lambda record: (str(record.get("createdAt")), str(record.get("keyId"))))
 
     def find(self, workspace_id: str, wanted: str) -> Record:
         """Read the record of one key by its id.
@@ -124,23 +124,53 @@ class KeyStore:
         ------
         NotFound
             When the workspace has no such key.
+        ServiceUnavailable
+            As `read`.
         """
-        for record in self.records(workspace_id):
-            if record["keyId"] == wanted:
-                return record
-        raise NotFound("There is no key with this keyId in this workspace.")
+        partition_key = self._hashes(workspace_id).get(wanted)
+        item = self.read(partition_key) if partition_key else None
+        if item is None:
+            raise NotFound("There is no key with this keyId in this workspace.")
+        return {name: from_attribute(value) for name, value in item.items()}
 
-    def add(self, new: NewKey, *, instead_of: Record | None = None, until: datetime | None = None) -> Record:
-        """Store a new key, and let the one that it replaces end, in one transaction.
+    def _hashes(self, workspace_id: str) -> dict[str, str]:
+        """Return the hashes of a workspace's keys, by key id."""
+        directory = self.read(_directory(workspace_id)) or {"keys": {"SS": []}}
+        return dict(entry.split(":") for entry in directory["keys"]["SS"])
+
+    def add(self, new: NewKey) -> Record:
+        """Store a new key.
 
         Parameters
         ----------
         new : NewKey
             The key.
-        instead_of : Record, optional
-            The record of the key that it replaces.
-        until : datetime, optional
-            How long that one lives on; it never lives longer than it would have.
+
+        Returns
+        -------
+        Record
+            Its record.
+
+        Raises
+        ------
+        ServiceUnavailable
+            When DynamoDB throttled, failed or timed out; the key may be stored all the same.
+        """
+        record = new.record()
+        self._write(self._add_writes(record))
+        return record
+
+    def replace(self, old: Record, new: NewKey, *, until: datetime) -> Record:
+        """Store a new key and give the one that it replaces its end, in one transaction.
+
+        Parameters
+        ----------
+        old : Record
+            Of the key that is replaced.
+        new : NewKey
+            The key.
+        until : datetime
+            How long the old key lives on; never longer than it would have.
 
         Returns
         -------
@@ -150,18 +180,26 @@ class KeyStore:
         Raises
         ------
         Conflict
-            When the replaced key is not active, or was replaced before.
+            When the old key is revoked or expired, or was replaced before.
+        ServiceUnavailable
+            When DynamoDB throttled, failed or timed out; the new key may be stored all the same.
         """
         record = new.record()
-        writes = self._add_writes(record)
-        if instead_of is not None and until is not None:
-            writes.append({"Update": self._rotated(instead_of, record["keyId"], until)})
+        self._write([*self._add_writes(record), {"Update": self._rotated(old, record, until)}])
+        return record
+
+    def _write(self, writes: "list[TransactWriteItemTypeDef]") -> None:
         try:
             with translated("TransactWriteItems"):
                 self._client.transact_write_items(TransactItems=writes)
-        except self._client.exceptions.TransactionCanceledException:
-            raise Conflict("This key is not active, or was rotated before.") from None
-        return record
+        except self._client.exceptions.TransactionCanceledException as error:
+            reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", ())}
+        else:
+            return
+        if "ConditionalCheckFailed" in reasons:
+            raise Conflict("This key is revoked, expired or rotated already: list the workspace's keys.")
+        # Another transaction was at the same items, or they are throttled.
+        raise ServiceUnavailable(internal=f"TransactWriteItems: {', '.join(sorted(filter(None, reasons)))}")
 
     def revoke(self, record: Record, now: datetime) -> Record:
         """End a key at once. Revoking it again changes nothing.
@@ -170,6 +208,11 @@ class KeyStore:
         -------
         Record
             The record as it is now.
+
+        Raises
+        ------
+        ServiceUnavailable
+            When DynamoDB throttled, failed or timed out; revoke it again.
         """
         if record["status"] == REVOKED:
             return record
@@ -199,21 +242,24 @@ class KeyStore:
                     "Key": {"keyHash": {"S": _directory(record["workspaceId"])}},
                     "UpdateExpression": "ADD #keys :new",
                     "ExpressionAttributeNames": {"#keys": "keys"},
-                    "ExpressionAttributeValues": {":new": {"SS": [record["keyHash"]]}},
+                    "ExpressionAttributeValues": {":new": {"SS": [f"{record['keyId']}:{record['keyHash']}"]}},
                 }
             },
         ]
 
-    def _rotated(self, old: Record, successor: str, until: datetime) -> "UpdateTypeDef":
+    def _rotated(self, old: Record, new: Record, until: datetime) -> "UpdateTypeDef":
+        now = int(datetime.fromisoformat(new["createdAt"]).timestamp())
         end = min(int(until.timestamp()), old.get("expiresAt", float("inf")))
         return {
             "TableName": self._table,
             "Key": {"keyHash": {"S": old["keyHash"]}},
             "UpdateExpression": "SET rotatedTo = :successor, expiresAt = :end",
-            "ConditionExpression": "#status = :active AND attribute_not_exists(rotatedTo)",
+            "ConditionExpression": "#status = :active AND attribute_not_exists(rotatedTo)"
+            " AND (attribute_not_exists(expiresAt) OR expiresAt > :now)",
             "ExpressionAttributeNames": {"#status": "status"},
             "ExpressionAttributeValues": {
-                ":successor": {"S": successor},
+                ":successor": {"S": new["keyId"]},
+                ":now": {"N": str(now)},
                 ":end": {"N": str(end)},
                 ":active": {"S": ACTIVE},
             },

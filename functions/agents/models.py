@@ -1,7 +1,8 @@
 """The wire contract: what a request to create an agent may hold, and the agent that is answered.
 
-The rules are those of the API page "Create Call Agent"; the README says where it was completed. Python names are
-snake_case, the wire's are camelCase. Reading a body into these models is the work of `agents.validation`.
+The rules are those of the API page "Create Call Agent"; the README's "The contract in short" has them, with what was
+decided where the page is silent. Python names are snake_case, the wire's are camelCase. Reading a body into these
+models is the work of `agents.validation`.
 """
 
 import re
@@ -11,8 +12,16 @@ from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from aws_lambda_powertools.utilities.parser import BaseModel, Field
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, StringConstraints, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -23,6 +32,7 @@ ELEVENLABS_BYO = "11labs_byo"
 DEFAULT_RIME_VOICE = "mistv2_Wildflower"
 DEFAULT_LLM_MODEL = "gpt-4o-mini"
 MAX_LEVEL = 2
+MAX_ITEMS = 100
 
 _VISIBLE_ASCII = re.compile("[!-~]+")
 
@@ -58,6 +68,12 @@ def _unique(values: list[str]) -> list[str]:
     return values
 
 
+def _at_most_100(value: object) -> object:
+    if isinstance(value, list) and len(value) > MAX_ITEMS:
+        raise PydanticCustomError("too_long", "must have at most 100 items")
+    return value
+
+
 def _level(value: Json) -> Json:
     is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
     # A Decimal compares itself with anything but NaN.
@@ -82,7 +98,9 @@ LanguageTag = Annotated[str, Field(max_length=128), AfterValidator(_language_tag
 VoiceId = Annotated[str, Field(min_length=1, max_length=256)]
 ElevenLabsApiKey = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(visible_ascii)]
 PhoneNumberId = Annotated[str, Field(min_length=1, max_length=128)]
-PhoneNumberIds = Annotated[list[PhoneNumberId], Field(max_length=100), AfterValidator(_unique)]
+# Before its items: a long list is refused without a look at each of them.
+_Short = BeforeValidator(_at_most_100)
+PhoneNumberIds = Annotated[list[PhoneNumberId], _Short, Field(max_length=MAX_ITEMS), AfterValidator(_unique)]
 
 
 class Wire(BaseModel):
@@ -136,6 +154,9 @@ class Gap(Wire):
     hours: Annotated[int, Field(ge=0, le=23)] = 0
 
 
+Gaps = Annotated[list[Gap], _Short, Field(max_length=MAX_ITEMS)]
+
+
 class AgentSettings(Wire):
     """Three levels that have a range; anything else is kept as it is."""
 
@@ -153,7 +174,7 @@ class CreateAgentRequest(Wire):
     llm_model: Annotated[str, Field(min_length=1, max_length=256)] = DEFAULT_LLM_MODEL
     smart_callback: bool = False
     max_attempts_for_smart_callback: Annotated[int, Field(ge=1, le=100)] = 5
-    gap_between_each_attempt_for_smart_callback: list[Gap] = Field(default_factory=list, max_length=100)
+    gap_between_each_attempt_for_smart_callback: Gaps = Field(default_factory=list)
     phone_number_ids: PhoneNumberIds = Field(default_factory=list)
     settings: AgentSettings = AgentSettings()
     variables: dict[str, Any] = Field(default_factory=dict)

@@ -37,6 +37,8 @@ def seal(kms: "KMSClient", key_id: str, secret: str, *, workspace_id: str, agent
     ------
     ServiceUnavailable
         When KMS throttled, failed or timed out, or the key is disabled.
+    InternalError
+        When KMS calls the request malformed.
     """
     with translated("Encrypt"):
         sealed = kms.encrypt(

@@ -118,6 +118,8 @@ class AgentStore:
             When another request stored an agent under this id.
         ServiceUnavailable
             When it is not known to be stored; sent again with the same key, the request finds out.
+        InternalError
+            When DynamoDB calls the item malformed.
         """
         item = to_item(write)
         there = self._put(item)
@@ -134,14 +136,19 @@ class AgentStore:
             with translated("PutItem"):
                 self._client.put_item(**put_request(self._table, item))
         except self._client.exceptions.ConditionalCheckFailedException as error:
-            return cast("Item", error.response["Item"])  # type: ignore[typeddict-item]  # ALL_OLD brings it
-        except ServiceUnavailable:
-            # Unclear: the write may have been done all the same, so look.
-            there = self._get(item)
-            if there is None:
-                raise
-            return there
-        return None
+            there = cast("dict[str, Any]", error.response).get("Item")
+            if there is not None:
+                return cast("Item", there)
+            unclear = ServiceUnavailable(internal="PutItem: what was there has gone")
+        except ServiceUnavailable as error:
+            unclear = error
+        else:
+            return None
+        # The write may have been done all the same, so look.
+        there = self._get(item)
+        if there is None:
+            raise unclear
+        return there
 
     def _get(self, item: Item) -> Item | None:
         with translated("GetItem"):

@@ -7,16 +7,13 @@ from itertools import chain
 
 from aws_lambda_powertools.utilities.parser import ValidationError, parse
 
-from agents.errors import Fault, InvalidJson, ValidationFailed
-from agents.models import MODEL_TAGS, SERVER_FIELDS, CreateAgentRequest, Gap, TtsModel, wire_names
-from agents.values import Json, child_path
+from agents.errors import MAX_DETAILS, Fault, InvalidJson, ValidationFailed
+from agents.models import DEFAULT_LLM_MODEL, MODEL_TAGS, SERVER_FIELDS, CreateAgentRequest, Gap, TtsModel, wire_names
+from agents.values import MAX_DEPTH, Json, child_path
 from agents.values import faults as value_faults
 
-STRICT_APPLIED = {"Preference-Applied": "handling=strict"}
-"""Header of every answer that was made with ``Prefer: handling=strict`` (RFC 7240 §3)."""
-
 _GAPS = "gapBetweenEachAttemptForSmartCallback"
-_ELEVENLABS_KEY_PATH = "ttsModel.elevenLabsApiKey"
+_NOT_A_LETTER = re.compile("[^a-z]")
 
 # What pydantic says of Python's types, in the words of JSON: code, and message unless pydantic's own will do.
 _JSON_WORDS = {
@@ -72,36 +69,38 @@ def validate(body: Json, allowed: AllowedValues, *, strict: bool) -> CreateAgent
     InvalidJson
         When the body is not an object.
     ValidationFailed
-        With every fault, each field's first one only.
+        With all faults, each field's first one only, and no more than `agents.errors.MAX_DETAILS`.
     """
     if not isinstance(body, dict):
         raise InvalidJson
+    request, model_faults = _parse(body)
     unknown = _unknown_fields(body) if strict else ()
     found: dict[str, Fault] = {}
-    for fault in chain(value_faults(body), _misplaced_secrets(body), _disallowed(body, allowed), unknown):
+    # The fields that the page lists come first; a body of 256 KiB can hold more faults than anyone wants to read.
+    for fault in chain(_disallowed(body, allowed), model_faults, unknown, _misplaced_secrets(body), value_faults(body)):
         found.setdefault(fault.path, fault)
-    request, faults = _parse(body)
-    for fault in faults:
-        found.setdefault(fault.path, fault)
+        if len(found) == MAX_DETAILS:
+            break
     if request is None or found:
-        raise ValidationFailed(list(found.values()), headers=STRICT_APPLIED if strict else None)
+        raise ValidationFailed(list(found.values()))
     return request
 
 
-def model_faults(error: ValidationError) -> list[Fault]:
+def faults_of(error: ValidationError) -> list[Fault]:
     """Turn pydantic's error, which holds the input, into faults, which do not."""
     lines = error.errors(include_input=False, include_context=False, include_url=False)
-    return [_model_fault(line["loc"], line["type"], line["msg"]) for line in lines]
+    # One without a place is of a member's name, which `agents.values.faults` tells better.
+    return [_fault(line["loc"], line["type"], line["msg"]) for line in lines if line["loc"]]
 
 
 def _parse(body: dict[str, Json]) -> tuple[CreateAgentRequest | None, list[Fault]]:
     try:
         return parse(event=body, model=CreateAgentRequest), []
     except ValidationError as error:
-        return None, model_faults(error)
+        return None, faults_of(error)
 
 
-def _model_fault(location: tuple[str | int, ...], kind: str, text: str) -> Fault:
+def _fault(location: tuple[str | int, ...], kind: str, text: str) -> Fault:
     path = ""
     for step in location:
         if step not in MODEL_TAGS:
@@ -114,40 +113,40 @@ def _disallowed(body: dict[str, Json], allowed: AllowedValues) -> Iterator[Fault
     tts_model = body.get("ttsModel")
     provider = tts_model.get("provider") if isinstance(tts_model, dict) else None
     for path, value, choices in (
-        ("llmModel", body.get("llmModel"), allowed.llm_models),
+        ("llmModel", body.get("llmModel", DEFAULT_LLM_MODEL), allowed.llm_models),
         ("ttsModel.provider", provider, allowed.tts_providers),
     ):
         if isinstance(value, str) and choices and value not in choices:
             yield Fault(path, "not_allowed", f"must be one of {', '.join(choices)}")
 
 
-def _objects(body: dict[str, Json]) -> Iterator[tuple[str, dict[str, Json], frozenset[str] | None]]:
-    """Yield the objects of the contract: path, members, and the names that it lists (None: any name is free)."""
-    candidates = [
+def _unknown_fields(body: dict[str, Json]) -> Iterator[Fault]:
+    gaps = body.get(_GAPS)
+    places: list[tuple[str, Json, frozenset[str]]] = [
         ("", body, wire_names(CreateAgentRequest) | SERVER_FIELDS),
         ("ttsModel", body.get("ttsModel"), wire_names(TtsModel)),
-        ("settings", body.get("settings"), None),
-        ("variables", body.get("variables"), None),
     ]
-    gaps = body.get(_GAPS)
-    if isinstance(gaps, list):
-        candidates += [(child_path(_GAPS, index), gap, wire_names(Gap)) for index, gap in enumerate(gaps)]
-    return ((path, members, names) for path, members, names in candidates if isinstance(members, dict))
-
-
-def _unknown_fields(body: dict[str, Json]) -> Iterator[Fault]:
-    for path, members, names in _objects(body):
-        for name in members:
-            if names is not None and name not in names:
+    for index, gap in enumerate(gaps if isinstance(gaps, list) else ()):
+        places.append((child_path(_GAPS, index), gap, wire_names(Gap)))
+    for path, members, names in places:
+        for name in members if isinstance(members, dict) else ():
+            if name not in names:
                 yield Fault(child_path(path, name), "unknown_field", "is unknown, and strict handling was preferred")
 
 
-def _misplaced_secrets(body: dict[str, Json]) -> Iterator[Fault]:
+def _misplaced_secrets(value: Json, path: str = "", depth: int = 0) -> Iterator[Fault]:
     """Refuse what is meant as the ElevenLabs key but stands elsewhere: kept, it would be kept in plain text."""
-    for path, members, _ in _objects(body):
-        for name in members:
-            place = child_path(path, name)
-            folded = name.replace("_", "").replace("-", "").lower()
-            if folded == _ELEVENLABS_KEY_PATH.rpartition(".")[2].lower() and place != _ELEVENLABS_KEY_PATH:
-                message = f"must be left out: an ElevenLabs key goes into {_ELEVENLABS_KEY_PATH}"
-                yield Fault(place, "misplaced_secret", message)
+    if isinstance(value, dict):
+        for name in value:
+            in_its_place = (path, depth, name) == ("ttsModel", 1, "elevenLabsApiKey")
+            if _means_elevenlabs_key(name) and not in_its_place:
+                message = "must be left out: an ElevenLabs key goes into ttsModel.elevenLabsApiKey"
+                yield Fault(child_path(path, name), "misplaced_secret", message)
+    children = value.items() if isinstance(value, dict) else enumerate(value)
+    for name, child in children if depth <= MAX_DEPTH else ():
+        if isinstance(child, dict | list):
+            yield from _misplaced_secrets(child, child_path(path, name), depth + 1)
+
+
+def _means_elevenlabs_key(name: str) -> bool:
+    return _NOT_A_LETTER.sub("", name.lower()).endswith("elevenlabsapikey")

@@ -32,14 +32,15 @@ MIN_MAGNITUDE = -130
 MAX_DEPTH = 30
 """Objects and arrays inside one another in one field: DynamoDB's 32, less the item and the map of kept fields."""
 
-MAX_NAME_BYTES = 1024
-"""Bytes of a member's name; DynamoDB's own limit is just below 64 KB."""
+MAX_NAME_BYTES = 65_535
+"""Bytes of a member's name."""
 
 MAX_ITEM_BYTES = 350 * 1024
 """Bytes of an item, counted as DynamoDB does; its own limit is 400 KB, the margin is for what the server adds."""
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _SHOWN_NAME = 64
+_SHOWN_PATH = 256
 
 # Digits for any body; what Decimal itself cannot hold raises instead of turning into zero or infinity.
 _EXACT = Context(prec=1_000_000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact, InvalidOperation])
@@ -78,7 +79,7 @@ def parse_json(text: str) -> Json:
             text, parse_int=parse_number, parse_float=parse_number, parse_constant=Decimal, object_pairs_hook=_members
         )
     except json.JSONDecodeError as error:
-        problem = f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        problem = f"The body is not JSON: see line {error.lineno}, column {error.colno}."
     except RecursionError:
         problem = "The body is nested too deeply."
     # Raised here and not above: the parser's own exceptions hold the whole body.
@@ -140,8 +141,10 @@ def to_json(value: Json, *, sort: bool = False) -> str:
 def child_path(path: str, name: str | int) -> str:
     """Name a member of an object or an element of an array: ``settings.speed``, ``phoneNumberIds[2]``.
 
-    A long name is cut and a lone surrogate replaced: a path is part of an answer.
+    A long name or path is cut and a lone surrogate replaced: a path is part of an answer.
     """
+    if len(path) > _SHOWN_PATH:
+        return path if path.endswith("…") else f"{path}…"
     if isinstance(name, int):
         return f"{path}[{name}]"
     shown = _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", name)

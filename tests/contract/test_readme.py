@@ -6,7 +6,9 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,9 +72,8 @@ def test_what_sam_is_told_to_run_exists() -> None:
     assert all((ROOT / word).is_file() for command in sam for word in command if word.startswith("events/"))
 
 
-def test_the_first_key_is_issued_by_the_command_that_is_shown(manage: object) -> None:
+def test_the_first_key_is_issued_by_the_command_that_is_shown(manage: Callable[..., tuple[int, Any]]) -> None:
     (command,) = [shlex.split(command) for command in COMMANDS if command.startswith("sam remote invoke ")]
-    assert callable(manage)
     status, issued = manage(**json.loads(command[-1]))
 
     assert (status, issued["workspaceId"]) == (201, "my-workspace")

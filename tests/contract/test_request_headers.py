@@ -87,6 +87,13 @@ def test_strict_handling_refuses_unknown_fields_and_says_that_it_did(client: Cli
     assert refused.headers["Preference-Applied"] == accepted.headers["Preference-Applied"] == "handling=strict"
 
 
+@pytest.mark.parametrize("body", ["{", "x" * 300_000])
+def test_any_answer_to_a_known_caller_says_so(client: Client, body: str) -> None:
+    assert client.post(body, {"prefer": "handling=strict"}).headers["Preference-Applied"] == "handling=strict"
+    stranger = client.post(body, {"prefer": "handling=strict", "x-api-key": "nonsense"})
+    assert "Preference-Applied" not in stranger.headers
+
+
 def test_without_that_preference_nothing_is_said_of_it(client: Client) -> None:
     assert "Preference-Applied" not in client.post(MINIMUM).headers
     assert "Preference-Applied" not in client.post({}).headers

@@ -1,54 +1,78 @@
 """The template gives the functions what they need, and not a right more."""
 
+from collections.abc import Callable
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from tests.local.template import ROOT, load_template
+import create_agent
+import manage_api_keys
+from agents.sealing import encryption_context
+from deployment import Environment
+from tests.local.template import load_template
 
 TEMPLATE = load_template()
 FUNCTIONS = TEMPLATE.resources("AWS::Serverless::Function")
 
 
-def rights(function: str) -> dict[str, tuple[list[str], Any]]:
-    """Return actions and resource of each statement."""
+def statements(function: str) -> list[dict[str, Any]]:
     (policy,) = FUNCTIONS[function]["Policies"]
-    statements = {}
-    for statement in policy["Statement"]:
-        actions = statement["Action"]
-        statements[statement["Sid"]] = ([actions] if isinstance(actions, str) else actions, statement["Resource"])
-    return statements
+    found: list[dict[str, Any]] = policy["Statement"]
+    return found
 
 
-def test_create_agent_may_read_keys_store_agents_and_seal_secrets() -> None:
-    assert rights("CreateAgentFunction") == {
-        "AuthenticateTheCaller": (["dynamodb:GetItem"], {"GetAtt": "ApiKeysTable.Arn"}),
-        "StoreTheAgent": (["dynamodb:PutItem", "dynamodb:GetItem"], {"GetAtt": "AgentsTable.Arn"}),
-        "SealTheSecret": (["kms:Encrypt"], {"GetAtt": "SecretsKey.Arn"}),
-    }
+def test_create_agent_may_read_keys_store_agents_and_seal_secrets_with_the_context_that_the_code_gives() -> None:
+    context = encryption_context("workspace-a", "agent-1")
 
-
-def test_sealing_needs_exactly_the_context_that_the_code_gives() -> None:
-    (policy,) = FUNCTIONS["CreateAgentFunction"]["Policies"]
-
-    assert policy["Statement"][-1]["Condition"] == {
-        "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["workspaceId", "agentId"]},
-        "Null": {
-            "kms:EncryptionContext:workspaceId": "false",
-            "kms:EncryptionContext:agentId": "false",
+    assert statements("CreateAgentFunction") == [
+        {
+            "Sid": "AuthenticateTheCaller",
+            "Effect": "Allow",
+            "Action": "dynamodb:GetItem",
+            "Resource": {"GetAtt": "ApiKeysTable.Arn"},
         },
-    }
+        {
+            "Sid": "StoreTheAgent",
+            "Effect": "Allow",
+            "Action": ["dynamodb:PutItem", "dynamodb:GetItem"],
+            "Resource": {"GetAtt": "AgentsTable.Arn"},
+        },
+        {
+            "Sid": "SealTheSecret",
+            "Effect": "Allow",
+            "Action": "kms:Encrypt",
+            "Resource": {"GetAtt": "SecretsKey.Arn"},
+            "Condition": {
+                "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": list(context)},
+                "Null": {f"kms:EncryptionContext:{name}": "false" for name in context},
+            },
+        },
+    ]
 
 
 def test_manage_api_keys_may_keep_keys_and_nothing_else() -> None:
-    assert rights("ManageApiKeysFunction") == {
-        "KeepTheKeys": (["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:GetItem"], {"GetAtt": "ApiKeysTable.Arn"})
+    assert statements("ManageApiKeysFunction") == [
+        {
+            "Sid": "KeepTheKeys",
+            "Effect": "Allow",
+            "Action": ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:GetItem"],
+            "Resource": {"GetAtt": "ApiKeysTable.Arn"},
+        }
+    ]
+
+
+def test_there_is_one_route_of_payload_2_and_only_one_function_has_it() -> None:
+    (event,) = FUNCTIONS["CreateAgentFunction"]["Events"].values()
+
+    assert event["Type"] == "HttpApi"
+    assert event["Properties"] == {
+        "ApiId": {"Ref": "HttpApi"},
+        "Method": "POST",
+        "Path": create_agent.PATH,
+        "PayloadFormatVersion": "2.0",
     }
-
-
-def test_there_is_one_route_and_only_one_function_has_it() -> None:
-    assert TEMPLATE.route("CreateAgentFunction") == ("POST", "/v1/api/agents")
     assert "Events" not in FUNCTIONS["ManageApiKeysFunction"]
 
 
@@ -59,20 +83,41 @@ def test_each_handler_exists(function: str) -> None:
     assert callable(getattr(import_module(module), name))
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_each_handlers_variables_are_those_that_it_reads(function: str) -> None:
-    sources = (FUNCTIONS[function]["Handler"].replace(".handler", ".py"), "deployment.py")
-    code = "".join((ROOT / "functions" / name).read_text(encoding="utf-8") for name in sources)
+@pytest.mark.parametrize(
+    ("function", "module"), [("CreateAgentFunction", create_agent), ("ManageApiKeysFunction", manage_api_keys)]
+)
+def test_each_function_is_given_the_variables_that_it_reads_and_no_other(
+    function: str, module: ModuleType, monkeypatch: pytest.MonkeyPatch, new_application: Callable[[], None]
+) -> None:
+    new_application()
+    read = set()
 
-    assert [name for name in TEMPLATE.environment(function) if f'"{name}"' not in code] == []
+    class Recorded(dict[str, str]):
+        def get(self, name: str, default: Any = None) -> Any:
+            read.add(name)
+            return super().get(name, default)
+
+    given = Recorded(TEMPLATE.environment(function))
+    monkeypatch.setattr(module, "Environment", lambda _: Environment(given))
+    module.application()
+
+    assert read == set(given)
 
 
-def test_a_deployment_has_the_pages_lists_and_no_other_endpoint() -> None:
-    environment = TEMPLATE.environment("CreateAgentFunction")
+def test_a_function_has_more_time_than_its_calls_and_less_than_the_gateway() -> None:
+    assert create_agent.WRITE_TIME_MS / 1000 < TEMPLATE.timeout < 30
 
-    assert environment["ENDPOINT_URL"] == ""
-    assert TEMPLATE.content["Parameters"]["Architecture"]["Default"] == "arm64"
+
+def test_a_deployment_runs_on_lambdas_python_and_knows_no_other_aws() -> None:
     assert TEMPLATE.content["Globals"]["Function"]["Runtime"] == "python3.14"
+    assert TEMPLATE.content["Parameters"]["Architecture"]["Default"] == "arm64"
+    assert [TEMPLATE.environment(function)["ENDPOINT_URL"] for function in FUNCTIONS] == ["", ""]
+
+
+def test_the_stream_brings_new_agents_whole() -> None:
+    assert TEMPLATE.resources("AWS::DynamoDB::Table")["AgentsTable"]["StreamSpecification"] == {
+        "StreamViewType": "NEW_IMAGE"
+    }
 
 
 def test_what_holds_data_outlives_the_stack() -> None:

@@ -10,7 +10,7 @@ import pytest
 import create_agent
 import manage_api_keys
 from tests.conftest import EXAMPLE, Client, Stage
-from tests.faults import lose_requests
+from tests.faults import lose_requests, refuse
 
 Manage = Callable[..., tuple[int, Any]]
 ISSUE = {"action": "issue", "workspaceId": "workspace-a", "userId": "user-a"}
@@ -93,6 +93,23 @@ def test_a_rotation_lets_no_key_live_longer_than_it_would_have(manage: Manage) -
     assert after["expiresAt"] == old["expiresAt"]
 
 
+def test_a_successor_lives_as_long_as_its_predecessor_was_to(manage: Manage, travel: Callable[..., None]) -> None:
+    _, old = manage(**ISSUE, lifetimeDays=30)
+    travel(days=20)
+    _, new = manage(action="rotate", workspaceId="workspace-a", keyId=old["keyId"])
+
+    born, end = (datetime.fromisoformat(new[name]) for name in ("createdAt", "expiresAt"))
+    assert end - born == timedelta(days=30)
+
+
+def test_an_expired_key_cannot_be_rotated(manage: Manage, travel: Callable[..., None]) -> None:
+    _, old = manage(**ISSUE, lifetimeDays=1)
+    travel(days=1, seconds=1)
+
+    assert manage(action="rotate", workspaceId="workspace-a", keyId=old["keyId"])[0] == 409
+    assert len(manage(action="list", workspaceId="workspace-a")[1]["keys"]) == 1
+
+
 @pytest.mark.parametrize("first", ["rotate", "revoke"])
 def test_a_key_that_is_replaced_or_revoked_cannot_be_rotated(manage: Manage, first: str) -> None:
     _, old = manage(**ISSUE)
@@ -156,9 +173,15 @@ def test_a_key_is_found_in_its_own_workspace_only(manage: Manage, action: str, w
         ({**ISSUE, "action": "rotate", "keyId": "k", "overlapDays": 91}, {"userId": "unknown_field"}),
         ({"action": "revoke", "workspaceId": "w"}, {"keyId": "missing"}),
         ({"action": "list", "workspaceId": 5}, {"workspaceId": "string_type"}),
+        ({"action": "revoke", "workspaceId": "w", "keyId": "cca_live_secret"}, {"keyId": "string_too_long"}),
+        ({"action": "rotate", "workspaceId": "w", "keyId": "cca_secret"}, {"keyId": "api_key"}),
+        ({**ISSUE, "workspaceId": "cca_live_secret"}, {"workspaceId": "api_key"}),
+        ({**ISSUE, "userId": "cca_live_secret", "name": "cca_test_secret"}, {"userId": "api_key", "name": "api_key"}),
     ],
 )
-def test_a_bad_command_has_the_same_error_shape_as_the_api(stage: Stage, event: object, faults: dict[str, str]) -> None:
+def test_a_bad_command_has_the_same_error_shape_as_the_api(
+    stage: Stage, event: object, faults: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     before = stage.dump()
     result = manage_api_keys.handler(event, None)
 
@@ -166,7 +189,7 @@ def test_a_bad_command_has_the_same_error_shape_as_the_api(stage: Stage, event: 
     assert (result["statusCode"], error["code"]) == (400, "validation_error")
     assert faults.items() <= {fault["path"]: fault["code"] for fault in error["details"]}.items()
     assert result["body"]["message"] == error["message"]
-    assert "secret" not in repr(result)
+    assert "secret" not in repr(result) + "".join(capsys.readouterr())
     assert stage.dump() == before
 
 
@@ -187,3 +210,17 @@ def test_a_missing_variable_is_a_bare_500(
     status, body = manage(**ISSUE)
     assert (status, body["error"]["code"]) == (500, "internal_error")
     assert "API_KEYS_TABLE" not in repr(body)
+
+
+@pytest.mark.parametrize(("reason", "status"), [("TransactionConflict", 503), ("ConditionalCheckFailed", 409)])
+def test_a_cancelled_transaction_is_a_conflict_only_when_a_condition_failed(
+    manage: Manage, stage: Stage, new_application: Callable[[], None], reason: str, status: int
+) -> None:
+    new_application()
+    reasons = {"CancellationReasons": [{"Code": "None"}, {"Code": reason}, {}]}
+    client = manage_api_keys.application().keys._client  # noqa: SLF001 - the client in use
+    refuse(client, "TransactWriteItems", "TransactionCanceledException", **reasons)
+
+    assert manage(**ISSUE)[0] == status
+    assert manage(action="list", workspaceId="workspace-a") == (200, {"keys": []})
+    assert stage.items == []

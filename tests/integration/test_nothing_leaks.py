@@ -34,6 +34,7 @@ def logs(
     root.addHandler(everything)
     root.setLevel(logging.DEBUG)
     create_agent.logger.cache_clear()
+    logging.getLogger("botocore").setLevel(logging.NOTSET)
     handler = create_agent.logger().registered_handler
     assert isinstance(handler, logging.StreamHandler)
     lines = handler.setStream(stream)

@@ -13,6 +13,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from tests.local.aws import check_port
+from tests.local.template import load_template
 
 Handler = Callable[[Any, Any], dict[str, Any]]
 
@@ -31,7 +32,7 @@ class Context:
         Seconds that the function may take.
     """
 
-    timeout: float = 15
+    timeout: float = field(default_factory=lambda: load_template().timeout)
     aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started: float = field(default_factory=time.monotonic)
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,11 @@ class Template:
         variables = self.resources("AWS::Serverless::Function")[function]["Environment"]["Variables"]
         return {name: self.resolve(value) for name, value in variables.items()}
 
+    @property
+    def timeout(self) -> float:
+        """Seconds that a function may take."""
+        return float(self.content["Globals"]["Function"]["Timeout"])
+
     def route(self, function: str) -> tuple[str, str]:
         """Return method and path of a function's one event."""
         (event,) = self.resources("AWS::Serverless::Function")[function]["Events"].values()
@@ -74,5 +80,10 @@ class Template:
 
 def load_template(**parameters: str) -> Template:
     """Read the project's template, with these values of its parameters."""
-    content = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
-    return Template(content, parameters)
+    return Template(_content(), parameters)
+
+
+@cache
+def _content() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_bytes(), _Loader)  # noqa: S506 - a SafeLoader
+    return content

@@ -29,9 +29,10 @@ def test_lists_are_separated_by_commas() -> None:
 
 def test_no_models_means_any_and_no_providers_is_a_mistake() -> None:
     assert Environment({"ALLOWED_TTS_PROVIDERS": "rime"}).allowed_values.llm_models == ()
-    with pytest.raises(DeploymentError) as caught:
-        _ = Environment({"ALLOWED_LLM_MODELS": "gpt-4o"}).allowed_values
-    assert "ALLOWED_TTS_PROVIDERS" in caught.value.internal
+    for providers in ({}, {"ALLOWED_TTS_PROVIDERS": " , "}):
+        with pytest.raises(DeploymentError) as caught:
+            _ = Environment(providers).allowed_values
+        assert "ALLOWED_TTS_PROVIDERS" in caught.value.internal
 
 
 @pytest.mark.parametrize(("url", "local"), [("", False), (" ", False), ("http://127.0.0.1:5000", True)])
@@ -52,8 +53,13 @@ def test_a_wrong_log_level_breaks_nothing(level: str | None, used: str) -> None:
     assert environment.logger(f"test_deployment_{level}").log_level == getattr(logging, used)
 
 
-def test_botocore_never_logs_what_it_sends() -> None:
-    Environment({"LOG_LEVEL": "DEBUG"}).logger("test_deployment")
+@pytest.mark.parametrize("service", ["dynamodb", "kms"])
+def test_botocore_never_logs_what_it_sends(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in REGION.items():
+        monkeypatch.setenv(name, value)
+    logging.getLogger("botocore").setLevel(logging.NOTSET)
+    monkeypatch.setattr(logging.getLogger(), "level", logging.DEBUG)
+    getattr(Environment({}), service)()
 
     assert not logging.getLogger("botocore.endpoint").isEnabledFor(logging.INFO)
 

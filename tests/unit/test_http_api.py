@@ -85,7 +85,14 @@ def test_json_of_any_case_and_with_any_parameters_is_accepted(media_type: str | 
 
 @pytest.mark.parametrize(
     "media_type",
-    ["text/plain", "application/x-www-form-urlencoded", "application/vnd.api+json", "application/json,text/plain", "x"],
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/vnd.api+json",
+        "application/json,x/y",
+        ";",
+        "x",
+    ],
 )
 def test_any_other_type_is_unsupported(media_type: str) -> None:
     with pytest.raises(UnsupportedMediaType):
@@ -128,8 +135,10 @@ def test_the_body_is_text_however_it_came(members: dict[str, Any]) -> None:
     ],
 )
 def test_a_body_that_is_no_text_is_no_json(members: dict[str, Any]) -> None:
-    with pytest.raises(InvalidJson):
+    with pytest.raises(InvalidJson) as caught:
         request(**members).text()
+    is_text = isinstance(members.get("body"), str) and members["body"]
+    assert caught.value.public.startswith("The body is not UTF-8 text." if is_text else "There is no body.")
 
 
 @pytest.mark.parametrize("members", [lambda raw: {"body": raw.decode()}, encoded])

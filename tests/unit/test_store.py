@@ -155,11 +155,16 @@ def test_an_error_of_the_service_is_named_but_not_quoted(
     assert stage.items == []
 
 
-def test_a_request_that_boto3_itself_refuses_is_our_fault(stage: Stage, dynamodb: Any) -> None:
-    with pytest.raises(InternalError) as caught:
-        AgentStore(dynamodb, None).create(WRITE)  # type: ignore[arg-type]  # wrong on purpose
-    assert caught.value.internal == "PutItem: ParamValidationError"
-    assert stage.items == []
+def test_a_condition_that_failed_without_showing_the_item_is_looked_up(
+    store: AgentStore, stage: Stage, dynamodb: Any
+) -> None:
+    store.create(WRITE)
+    refuse(dynamodb, "PutItem", "ConditionalCheckFailedException")
+
+    assert store.create(LATER) == (AGENT, True)
+    stage.clear()
+    with pytest.raises(ServiceUnavailable):
+        store.create(LATER)
 
 
 def test_an_agent_that_the_database_would_refuse_names_its_largest_field() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agents.errors import InvalidJson, ValidationFailed
+from agents.errors import MAX_DETAILS, InvalidJson, ValidationFailed
 from agents.models import CreateAgentRequest, new_agent
 from agents.validation import AllowedValues, validate
 from agents.values import parse_json
@@ -51,7 +51,7 @@ def test_every_fault_is_found_at_once_and_each_field_is_named_once() -> None:
         "ttsModel.elevenLabsApiKey": "unexpected",
         "llmModel": "not_allowed",
         "gapBetweenEachAttemptForSmartCallback[1].hours": "less_than_equal",
-        "settings.speed": "number_out_of_range",
+        "settings.speed": "level",
         "elevenLabsApiKey": "misplaced_secret",
     }
 
@@ -80,6 +80,34 @@ def test_messages_speak_of_json_and_not_of_python() -> None:
     }
 
 
+def test_no_answer_grows_with_the_number_of_faults_and_fields_of_the_page_come_first() -> None:
+    body = parse_json('{"ttsModel":{"provider":"rime"},"variables":{"a":[' + "NaN," * 1000 + "1]}}")
+    with pytest.raises(ValidationFailed) as caught:
+        read(body)
+
+    assert len(caught.value.faults) == MAX_DETAILS
+    assert caught.value.faults[0].path == "name"
+
+
+def test_long_arrays_are_refused_before_their_items_are_looked_at() -> None:
+    assert faults({"name": "A", "ttsModel": RIME, "phoneNumberIds": [1] * 1000}) == {"phoneNumberIds": "too_long"}
+
+
+def test_no_path_grows_with_the_depth_of_a_body() -> None:
+    body = {"name": "A", "ttsModel": RIME, "a" * 64: {"b" * 64: {"c" * 64: {"d" * 64: {"e" * 64: {"": 1}}}}}}
+
+    (path,) = faults(body)
+    assert len(path) < 400
+    assert path.endswith("…")
+
+
+def test_a_list_without_the_default_model_makes_the_model_required() -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        validate({"name": "A", "ttsModel": RIME}, AllowedValues(("gpt-4.1",), ("rime",)), strict=False)
+
+    assert caught.value.public == "llmModel: must be one of gpt-4.1"
+
+
 def test_an_empty_list_of_models_means_any() -> None:
     body = {"name": "A", "ttsModel": RIME, "llmModel": "gpt-5.1-chat-latest"}
 
@@ -102,6 +130,12 @@ def test_a_fault_of_a_type_hides_no_other_one() -> None:
         ({"ttsModel": {**RIME, "eleven_labs_api_key": SECRET}}, "ttsModel.eleven_labs_api_key"),
         ({"settings": {"ELEVENLABS-API-KEY": SECRET}}, "settings.ELEVENLABS-API-KEY"),
         ({"variables": {"elevenLabsApiKey": SECRET}}, "variables.elevenLabsApiKey"),
+        ({"variables": {"a": [[{"elevenLabsApiKey": SECRET}]]}}, "variables.a[0][0].elevenLabsApiKey"),
+        ({"fallbackTts": {"elevenLabsApiKey": SECRET}}, "fallbackTts.elevenLabsApiKey"),
+        ({"ttsModel.elevenLabsApiKey": SECRET}, "ttsModel.elevenLabsApiKey"),
+        ({"ttsModel": {**RIME, "elevenLabs Api.Key ": SECRET}}, "ttsModel.elevenLabs Api.Key "),
+        ({"ttsModel": {**RIME, "fallback": {"elevenLabsApiKey": SECRET}}}, "ttsModel.fallback.elevenLabsApiKey"),
+        ({"x": {"ttsModel": {"elevenLabsApiKey": SECRET}}}, "x.ttsModel.elevenLabsApiKey"),
         (
             {"gapBetweenEachAttemptForSmartCallback": [{"elevenLabsApiKey": SECRET}]},
             "gapBetweenEachAttemptForSmartCallback[0].elevenLabsApiKey",
