@@ -21,8 +21,8 @@ STATUS = {
     "create_agent_missing_key": 401,
     "issue_api_key": 201,
     "list_api_keys": 200,
-    "rotate_api_key": 201,
     "revoke_api_key": 200,
+    "rotate_api_key": 201,
 }
 
 
@@ -85,7 +85,7 @@ def test_the_own_key_of_the_byo_event_comes_back_sealed(answers: dict[str, dict[
     assert {**got, "elevenLabsApiKey": 0} == {**sent, "elevenLabsApiKey": 0}
 
 
-@pytest.mark.parametrize("key", [aws.TEST_API_KEY, aws.MANAGED_TEST_API_KEY])
+@pytest.mark.parametrize("key", [aws.TEST_API_KEY, *aws.MANAGED_TEST_API_KEYS])
 def test_a_deployed_function_refuses_the_events_keys_even_if_its_table_has_them(stage: Stage, key: str) -> None:
     aws.admit_test_keys(stage.template, stage.clients)
     assert f"keyId': {{'S': '{key.split('_')[2]}'}}" in stage.dump()

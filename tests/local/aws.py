@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 TEST_API_KEY = "cca_test_SampleEvents_00000000000000000000000000000000000000000002wuzMK"
 """The key in `events/`. It works in local runs by design; a deployed function refuses every key of its kind."""
 
-MANAGED_TEST_API_KEY = "cca_test_SampleManage_00000000000000000000000000000000000000000003cyGk0"
-"""The key that the events for operators rotate and revoke, so that the other one goes on working."""
+MANAGED_TEST_API_KEYS = (
+    "cca_test_SampleRotate_000000000000000000000000000000000000000000017gljC",
+    "cca_test_SampleRevoke_00000000000000000000000000000000000000000000GZ0xQ",
+)
+"""The keys that the events for operators rotate and revoke, so that the other one goes on working."""
 
 WORKSPACE_ID = "65f0c0de5eed0ca11a9e0001"
 USER_ID = "65f0c0de5eed0ca11a9e0002"
@@ -123,7 +126,7 @@ def _create_table(dynamodb: "DynamoDBClient", name: str, properties: dict[str, A
 def admit_test_keys(template: Template, clients: Clients) -> None:
     """Let the keys of the sample events in."""
     keys = KeyStore(clients.dynamodb, template.environment("ManageApiKeysFunction")["API_KEYS_TABLE"])
-    for key in (TEST_API_KEY, MANAGED_TEST_API_KEY):
+    for key in (TEST_API_KEY, *MANAGED_TEST_API_KEYS):
         new = NewKey(
             key=key,
             workspace_id=WORKSPACE_ID,
