@@ -91,7 +91,7 @@ class List(Command):
 
 
 AnyCommand = Issue | Rotate | Revoke | List
-COMMANDS: dict[object, type[AnyCommand]] = {"issue": Issue, "rotate": Rotate, "revoke": Revoke, "list": List}
+COMMANDS: dict[str, type[AnyCommand]] = {"issue": Issue, "rotate": Rotate, "revoke": Revoke, "list": List}
 
 
 @dataclass(frozen=True)
@@ -161,14 +161,13 @@ def manage(event: object, app: Application, log: dict[str, str]) -> tuple[int, d
     return 200, {"keys": [public_view(record, app.now()) for record in app.keys.records(command.workspace_id)]}
 
 
-def read_command(event: object) -> AnyCommand:
+def read_command(event: Any) -> AnyCommand:  # noqa: ANN401 - any JSON
     """Read a command, or raise ValidationFailed with all its faults."""
     action = event.get("action") if isinstance(event, dict) else None
-    model = COMMANDS.get(action) if isinstance(action, str) else None
-    if model is None or not isinstance(event, dict):
-        raise ValidationFailed([Fault("action", "not_allowed", f"must be one of {', '.join(map(str, COMMANDS))}")])
+    if not isinstance(action, str) or action not in COMMANDS:
+        raise ValidationFailed([Fault("action", "not_allowed", f"must be one of {', '.join(COMMANDS)}")])
     try:
-        return parse(event=event, model=model)
+        return parse(event=event, model=COMMANDS[action])
     except ValidationError as error:
         faults = faults_of(error)
     raise ValidationFailed(faults)

@@ -89,15 +89,15 @@ def validate(body: Json, allowed: AllowedValues, *, strict: bool) -> CreateAgent
 def faults_of(error: ValidationError) -> list[Fault]:
     """Turn pydantic's error, which holds the input, into faults, which do not."""
     lines = error.errors(include_input=False, include_context=False, include_url=False)
-    # One without a place is of a member's name, which `agents.values.faults` tells better.
-    return [_fault(line["loc"], line["type"], line["msg"]) for line in lines if line["loc"]]
+    return [_fault(line["loc"], line["type"], line["msg"]) for line in lines]
 
 
 def _parse(body: dict[str, Json]) -> tuple[CreateAgentRequest | None, list[Fault]]:
     try:
         return parse(event=body, model=CreateAgentRequest), []
     except ValidationError as error:
-        return None, faults_of(error)
+        # One without a path is of a member's name, which `agents.values.faults` tells better.
+        return None, [fault for fault in faults_of(error) if fault.path]
 
 
 def _fault(location: tuple[str | int, ...], kind: str, text: str) -> Fault:

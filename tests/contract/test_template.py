@@ -126,3 +126,13 @@ def test_what_holds_data_outlives_the_stack() -> None:
 
     assert len(kept) == 3
     assert all(one["DeletionPolicy"] == one["UpdateReplacePolicy"] == "Retain" for one in kept)
+
+
+def test_the_outputs_name_the_url_the_tables_and_the_functions() -> None:
+    assert {name: output["Value"] for name, output in TEMPLATE.content["Outputs"].items()} == {
+        "ApiUrl": {"Sub": f"${{HttpApi.ApiEndpoint}}{create_agent.PATH}"},
+        "CreateAgentFunctionName": {"Ref": "CreateAgentFunction"},
+        "ManageApiKeysFunctionName": {"Ref": "ManageApiKeysFunction"},
+        "ApiKeysTableName": {"Ref": "ApiKeysTable"},
+        "AgentsTableName": {"Ref": "AgentsTable"},
+    }

@@ -126,6 +126,23 @@ def test_a_file_that_is_no_event_is_told_in_one_line(tmp_path: Path, content: st
     assert len(run.stderr.splitlines()) == 1
 
 
+def test_an_aws_that_does_not_answer_is_told_in_one_line() -> None:
+    run = invoke(CREATE, "--endpoint-url", f"http://127.0.0.1:{free_port()}")
+
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("tests.local: Could not connect to the endpoint URL")
+    assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("event", ["5", "null", "[]"])
+def test_any_json_is_an_event_that_gets_an_answer(tmp_path: Path, event: str) -> None:
+    file = tmp_path / "event.json"
+    file.write_text(event, encoding="utf-8")
+    run = invoke(file)
+
+    assert (run.returncode, json.loads(run.stdout)["statusCode"]) == (1, 404)
+
+
 def test_the_printed_curl_line_creates_an_agent(server: Server) -> None:
     status, agent, headers = server.send()
 

@@ -173,6 +173,8 @@ def test_a_key_is_found_in_its_own_workspace_only(manage: Manage, action: str, w
         ({**ISSUE, "action": "rotate", "keyId": "k", "overlapDays": 91}, {"userId": "unknown_field"}),
         ({"action": "revoke", "workspaceId": "w"}, {"keyId": "missing"}),
         ({"action": "list", "workspaceId": 5}, {"workspaceId": "string_type"}),
+        ({"action": "list", "workspaceId": "w", "\ud800": 1}, {"": "not_unicode"}),
+        ({**ISSUE, "userId": "\ud800"}, {"userId": "not_unicode"}),
         ({"action": "revoke", "workspaceId": "w", "keyId": "cca_live_secret"}, {"keyId": "string_too_long"}),
         ({"action": "rotate", "workspaceId": "w", "keyId": "cca_secret"}, {"keyId": "api_key"}),
         ({**ISSUE, "workspaceId": "cca_live_secret"}, {"workspaceId": "api_key"}),

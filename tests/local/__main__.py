@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from botocore.exceptions import BotoCoreError
+
 import create_agent
 import manage_api_keys
 from tests.local import aws
@@ -24,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     out, sys.stdout = sys.stdout, sys.stderr
     try:
         status: int = options.run(options, out)
-    except (aws.PortInUseError, OSError, ValueError) as error:
+    except (aws.PortInUseError, BotoCoreError, OSError, ValueError) as error:
         print(f"tests.local: {error}", file=sys.stderr)
         return 2
     finally:
@@ -74,9 +76,9 @@ def _invoke(options: argparse.Namespace, out: TextIO) -> int:
     return 0 if all(200 <= answer["statusCode"] < 300 for answer in answers) else 1
 
 
-def _run(event: dict[str, Any]) -> dict[str, Any]:
+def _run(event: object) -> dict[str, Any]:
     """Run the function that an event is for: an operator's command has an action."""
-    function = manage_api_keys if "action" in event else create_agent
+    function = manage_api_keys if isinstance(event, dict) and "action" in event else create_agent
     result = function.handler(event, Context())
     body = result["body"]
     return {
