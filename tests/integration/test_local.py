@@ -73,7 +73,10 @@ def serve(*arguments: str) -> Iterator[Server]:
     command = [sys.executable, "-m", "tests.local", "serve", "--port", "0", *arguments]
     # Its log goes to a file: a pipe that nobody reads would stop it one day.
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the server runs
+    # A program that is started in the background ignores Ctrl-C, and so do its children: these are to heed it.
+    heeded = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
+    signal.signal(signal.SIGINT, heeded)
     assert process.stdout is not None
     try:
         line = next(line for line in process.stdout if line.startswith("curl "))
