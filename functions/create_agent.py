@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from secrets import token_hex
@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.logging import Logger
 
 from agents.api_keys import Caller, caller_of, check_key, key_hash
-from agents.errors import MissingHeader, ServiceUnavailable, WorkspaceForbidden, as_api_error, render
+from agents.errors import InternalError, MissingHeader, ServiceUnavailable, WorkspaceForbidden, as_api_error, render
 from agents.idempotency import agent_id, check_idempotency_key, digest
 from agents.key_store import KeyStore
 from agents.models import Agent, new_agent
+from agents.rate_limit import RateLimiter
 from agents.sealing import seal
 from agents.store import AgentStore, Write, check_size
 from agents.validation import AllowedValues, validate
-from agents.values import parse_json
+from agents.values import Json, parse_json
+from deadline import deadline
 from deployment import Environment
 from http_api import Request, answer, read_request
 from telemetry import report
 
 if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_kms import KMSClient
 
 PATH = "/v1/api/agents"
@@ -44,6 +47,7 @@ class Application:
     """What every request needs and the deployment gives: made once, at the first request."""
 
     keys: KeyStore
+    limiter: RateLimiter | None
     agents: AgentStore
     allowed: AllowedValues
     allow_test_keys: bool
@@ -53,6 +57,22 @@ class Application:
     new_token: Callable[[], str]
 
 
+@dataclass
+class Notes:
+    """What is noted of a request on its way, whether it succeeds or fails.
+
+    Parameters
+    ----------
+    log : dict
+        Ids and outcomes for the log line.
+    headers : dict
+        Of the answer, once the caller is known.
+    """
+
+    log: dict[str, str]
+    headers: dict[str, str] = field(default_factory=dict)
+
+
 @cache
 def application() -> Application:
     """Compose the application from the environment; the KMS client is made when the first secret comes."""
@@ -60,6 +80,7 @@ def application() -> Application:
     dynamodb = environment.dynamodb()
     return Application(
         keys=KeyStore(dynamodb, environment.text("API_KEYS_TABLE")),
+        limiter=_limiter(environment, dynamodb),
         agents=AgentStore(dynamodb, environment.text("AGENTS_TABLE")),
         allowed=environment.allowed_values,
         allow_test_keys=environment.allow_test_keys,
@@ -68,6 +89,11 @@ def application() -> Application:
         now=lambda: datetime.now(UTC),
         new_token=token_hex,
     )
+
+
+def _limiter(environment: Environment, dynamodb: "DynamoDBClient") -> RateLimiter | None:
+    limit = environment.count("RATE_LIMIT_PER_MINUTE")
+    return RateLimiter(dynamodb, environment.text("RATE_LIMITS_TABLE"), limit) if limit else None
 
 
 @cache
@@ -92,24 +118,27 @@ def handler(event: object, context: object) -> dict[str, Any]:
         ``statusCode``, ``headers``, ``body``.
     """
     request = read_request(event, context)
-    log = {"requestId": request.id}
+    notes = Notes({"requestId": request.id})
     try:
-        result = create(request, context, application(), log)
+        with deadline(context):
+            agent = create(request, context, application(), notes)
+            result = answer(201, agent, request.id, notes.headers)
     except Exception as raised:  # noqa: BLE001 - the one place where everything ends
         error = as_api_error(raised)
-        log.update(outcome=error.code, cause=error.internal)
-        result = answer(error.status, render(error, request.id), request.id, error.headers)
-    if request.prefers_strict() and "keyId" in log:
-        result["headers"] |= STRICT_APPLIED
-    report(logger(), SERVICE, result["statusCode"], log)
+        notes.log.update(outcome=error.code, cause=error.internal)
+        headers = {**notes.headers, **error.headers}
+        result = answer(error.status, render(error, request.id), request.id, headers)
+    report(logger(), SERVICE, result["statusCode"], notes.log)
     return result
 
 
-def create(request: Request, context: object, app: Application, log: dict[str, str]) -> dict[str, Any]:
-    """Create an agent; nothing of the body is looked at before the caller is known."""
+def create(request: Request, context: object, app: Application, notes: Notes) -> Json:
+    """Create an agent and return it; nothing of the body is looked at before the caller is known."""
     request.check_route("POST", PATH)
     caller = authenticate(request, app)
-    log.update(keyId=caller.key_id, workspaceId=caller.workspace_id)
+    notes.log.update(keyId=caller.key_id, workspaceId=caller.workspace_id)
+    notes.headers.update(STRICT_APPLIED if request.prefers_strict() else {})
+    limit_rate(caller, app, notes)
     authorize(caller, request.headers.get("x-workspace-id"))
     given_key = request.headers.get("idempotency-key")
     idempotency_key = app.new_token() if given_key is None else check_idempotency_key(given_key)
@@ -123,22 +152,32 @@ def create(request: Request, context: object, app: Application, log: dict[str, s
         user_id=caller.user_id,
         now=app.now(),
     )
-    log.update(agentId=agent.id)
+    notes.log.update(agentId=agent.id)
     check_size(agent)
     check_time(context)
     if wanted.secret:
         agent = sealed(agent, wanted.secret, app)
         check_time(context)
     stored, replayed = app.agents.create(Write(agent, digest(idempotency_key, body), app.new_token()))
-    log.update(outcome="replayed" if replayed else "created")
-    headers = {"Location": f"{PATH}/{stored.id}", **(REPLAYED if replayed else {})}
-    return answer(201, stored.answer(), request.id, headers)
+    notes.log.update(outcome="replayed" if replayed else "created")
+    notes.headers.update({"Location": f"{PATH}/{stored.id}", **(REPLAYED if replayed else {})})
+    return stored.answer()
 
 
 def authenticate(request: Request, app: Application) -> Caller:
     """Find out who calls, with one consistent read: a revoked key is refused from the next request on."""
     key = check_key(request.headers.get("x-api-key"), allow_test_keys=app.allow_test_keys)
     return caller_of(app.keys.read(key_hash(key)), app.now())
+
+
+def limit_rate(caller: Caller, app: Application, notes: Notes) -> None:
+    """Raise RateLimitExceeded when the key has sent too much; a limiter that fails protects nobody and lets it pass."""
+    if app.limiter is None:
+        return
+    try:
+        notes.headers.update(app.limiter.count(caller.key_id, app.now()))
+    except (InternalError, ServiceUnavailable) as error:
+        notes.log.update(limiterFailure=error.internal)
 
 
 def authorize(caller: Caller, workspace_id: str | None) -> None:

@@ -1,6 +1,7 @@
 """What the deployment decides: the environment, read here and nowhere else, and the clients made from it."""
 
 import logging
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from aws_lambda_powertools.logging import Logger
 from botocore.config import Config
 
 from agents.api_keys import ALPHABET
+from agents.aws_errors import refuse_foreign_answer
 from agents.errors import DeploymentError
 from agents.validation import AllowedValues
 
@@ -18,9 +20,10 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_kms import KMSClient
 
+_COUNT = re.compile("[0-9]{1,9}")
 LOG_LEVELS = frozenset(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 
-# A call that hangs ends after 4.5 s and the pauses between its attempts. A request makes four calls in a row at most,
+# A call that hangs ends after 4.5 s and the pauses between its attempts. A request makes five calls in a row at most,
 # so the function's timeout is 28 s. Given explicitly, for otherwise AWS_MAX_ATTEMPTS and AWS_RETRY_MODE decide, and an
 # AWS_ENDPOINT_URL could send keys elsewhere.
 _CLIENT_CONFIG = Config(
@@ -62,6 +65,13 @@ class Environment:
         """Return a comma-separated list; absent or blank, it is empty."""
         return tuple(item.strip() for item in self.variables.get(name, "").split(",") if item.strip())
 
+    def count(self, name: str) -> int:
+        """Return a whole number that has to be there, 0 or more; raises as `text` does."""
+        value = self.text(name)
+        if not _COUNT.fullmatch(value):
+            raise DeploymentError(internal=f"the environment variable {name} is not a whole number")
+        return int(value)
+
     @property
     def allowed_values(self) -> AllowedValues:
         """``ALLOWED_LLM_MODELS``, empty for any, and ``ALLOWED_TTS_PROVIDERS``, which must not be empty."""
@@ -89,12 +99,16 @@ class Environment:
     def dynamodb(self) -> "DynamoDBClient":
         """Make a DynamoDB client with bounded time and attempts."""
         _silence_botocore()
-        return boto3.client("dynamodb", config=_CLIENT_CONFIG, endpoint_url=self.endpoint_url)
+        client = boto3.client("dynamodb", config=_CLIENT_CONFIG, endpoint_url=self.endpoint_url)
+        client.meta.events.register("before-parse", refuse_foreign_answer)
+        return client
 
     def kms(self) -> "KMSClient":
         """Make a KMS client with bounded time and attempts."""
         _silence_botocore()
-        return boto3.client("kms", config=_CLIENT_CONFIG, endpoint_url=self.endpoint_url)
+        client = boto3.client("kms", config=_CLIENT_CONFIG, endpoint_url=self.endpoint_url)
+        client.meta.events.register("before-parse", refuse_foreign_answer)
+        return client
 
     def logger(self, service: str) -> Logger:
         """Make the structured logger."""

@@ -1,4 +1,4 @@
-"""One log line and one metric for each request: ids and outcomes, never payloads."""
+"""One log line and one metric for each request, and one more when the rate limiter failed: ids and outcomes only."""
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -21,11 +21,17 @@ def report(logger: Logger, service: str, status: int, fields: dict[str, str]) ->
     status : int
         HTTP status of the answer; 500 and above is logged as an error.
     fields : dict
-        Ids and outcomes; empty ones are left out.
+        Ids and outcomes; empty ones are left out. ``limiterFailure`` is counted as ``RateLimiterFailed``.
     """
     kind = "Failed" if status >= _SERVER_ERROR else "Rejected" if status >= _CLIENT_ERROR else "Succeeded"
-    log = logger.error if status >= _SERVER_ERROR else logger.info
+    limiter_failed = "limiterFailure" in fields
+    log = logger.error if status >= _SERVER_ERROR else logger.warning if limiter_failed else logger.info
     log(f"request {kind.lower()}", extra={"status": status, **{name: text for name, text in fields.items() if text}})
+    for name in (f"Requests{kind}", *(["RateLimiterFailed"] if limiter_failed else [])):
+        _count(service, name)
+
+
+def _count(service: str, name: str) -> None:
     dimensions = {"service": service}
-    with single_metric(f"Requests{kind}", MetricUnit.Count, 1, namespace=NAMESPACE, default_dimensions=dimensions):
+    with single_metric(name, MetricUnit.Count, 1, namespace=NAMESPACE, default_dimensions=dimensions):
         pass  # printed on leaving

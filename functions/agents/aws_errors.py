@@ -1,16 +1,55 @@
 """What botocore raises, as errors that have an answer."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from agents.errors import InternalError, ServiceUnavailable
 
+if TYPE_CHECKING:
+    from botocore.model import OperationModel
+
 # The request itself was wrong, which is our fault and no retry will mend.
 _OUR_FAULT = frozenset(("ValidationException", "SerializationException"))
 # The answer to a conditional write, for its caller to read.
 _CONDITION_FAILED = frozenset(("ConditionalCheckFailedException", "TransactionCanceledException"))
+
+
+class ForeignAnswerError(BotoCoreError):
+    """Something that is not the service has answered 200."""
+
+    fmt = "The answer is not the service's."
+
+
+def refuse_foreign_answer(operation_model: "OperationModel", response_dict: Mapping[str, Any], **_: object) -> None:
+    """Refuse an answer that says nothing of what was asked, unless DynamoDB vouches for it with its checksum.
+
+    botocore takes a body that it cannot read, such as a proxy's page, for an empty answer. Believed, that would be a
+    key that does not exist, or a write that succeeded. KMS has no empty answer.
+
+    Parameters
+    ----------
+    operation_model, response_dict
+        What botocore's event ``before-parse`` brings.
+
+    Raises
+    ------
+    ForeignAnswerError
+        When it is not the service that has answered.
+    """
+    if response_dict["status_code"] != HTTPStatus.OK or "x-amz-crc32" in response_dict["headers"]:
+        return
+    try:
+        content = json.loads(response_dict["body"])
+    except ValueError:
+        content = None
+    expected = operation_model.output_shape.members if operation_model.output_shape else {}
+    if not isinstance(content, dict) or content.keys().isdisjoint(expected):
+        raise ForeignAnswerError
 
 
 @contextmanager

@@ -17,6 +17,7 @@
     ├── PayloadTooLarge        413
     ├── UnsupportedMediaType   415
     ├── IdempotencyKeyReused   422
+    ├── RateLimitExceeded      429
     ├── InternalError          500  no detail of the inside, ever
     │   └── DeploymentError         a variable of the environment is missing
     └── ServiceUnavailable     503  nothing was written, or the retry finds it
@@ -27,9 +28,12 @@ client sent: a secret could be in it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import PurePath
 from traceback import extract_tb
 from typing import Any, ClassVar
+
+from agents.times import iso
 
 MAX_DETAILS = 100
 """Faults that are looked for in one body; 256 KiB can hold tens of thousands."""
@@ -65,12 +69,15 @@ class ApiError(Exception):
         Answered as ``error.details``.
     internal : str
         For the log only: the name of a cause, never a value that was sent.
+    headers, members : Mapping
+        What this one adds to the answer's headers and to the body's ``error``.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     message: ClassVar[str] = "Something went wrong on our side. Send the requestId when you report it."
-    headers: ClassVar[Mapping[str, str]] = {}
+    headers: Mapping[str, str] = {}
+    members: Mapping[str, str] = {}
 
     def __init__(
         self,
@@ -124,7 +131,7 @@ class Unauthorized(ApiError):
     """The caller is not known; RFC 9110 §15.5.2 asks for the challenge."""
 
     status = 401
-    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'ApiKey realm="agents"'}
+    headers: Mapping[str, str] = {"WWW-Authenticate": 'ApiKey realm="agents"'}
 
 
 class MissingApiKey(Unauthorized):
@@ -163,7 +170,7 @@ class MethodNotAllowed(ApiError):
     status = 405
     code = "method_not_allowed"
     message = "Use POST."
-    headers: ClassVar[Mapping[str, str]] = {"Allow": "POST"}
+    headers: Mapping[str, str] = {"Allow": "POST"}
 
 
 class Conflict(ApiError):
@@ -197,6 +204,28 @@ class IdempotencyKeyReused(ApiError):
     message = "This Idempotency-Key was used with another body before. Use a new key for a new agent."
 
 
+class RateLimitExceeded(ApiError):
+    """The API key has used up its minute (RFC 6585 §4).
+
+    Parameters
+    ----------
+    seconds : int
+        Until the next minute begins; 1 at least.
+    reset_at : datetime
+        When it begins, in UTC.
+    headers : Mapping[str, str]
+        The RateLimit fields.
+    """
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+    def __init__(self, seconds: int, reset_at: datetime, headers: Mapping[str, str]) -> None:
+        super().__init__(f"This API key has sent too many requests. Wait {seconds} s, then send this one again.")
+        self.headers = {**headers, "Retry-After": str(seconds)}
+        self.members = {"reset_at": iso(reset_at)}
+
+
 class InternalError(ApiError):
     """A fault of this project or of its deployment."""
 
@@ -211,7 +240,7 @@ class ServiceUnavailable(ApiError):
     status = 503
     code = "service_unavailable"
     message = "The service is busy. Send the same request again, with the same Idempotency-Key if it had one."
-    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
+    headers: Mapping[str, str] = {"Retry-After": "1"}
 
 
 def as_api_error(error: Exception) -> ApiError:
@@ -247,10 +276,10 @@ def render(error: ApiError, request_id: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``{"message", "error": {"code", "message", "requestId", "details"?}}``; ``message`` stands twice because the
-        vendor's SDK and the gateway's own answers have it on top, the API page inside.
+        ``{"message", "error": {"code", "message", "requestId", "reset_at"?, "details"?}}``; ``message`` stands twice
+        because the vendor's SDK and the gateway's own answers have it on top, the API page inside.
     """
-    inner: dict[str, Any] = {"code": error.code, "message": error.public, "requestId": request_id}
+    inner: dict[str, Any] = {"code": error.code, "message": error.public, "requestId": request_id, **error.members}
     if error.faults:
         inner["details"] = [asdict(fault) for fault in error.faults]
     return {"message": error.public, "error": inner}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agents.api_keys import ACTIVE, REVOKED, key_hash, key_id, key_prefix
 from agents.aws_errors import translated
 from agents.errors import Conflict, NotFound, ServiceUnavailable
+from agents.times import iso
 from agents.values import from_attribute, to_attribute
 
 if TYPE_CHECKING:
@@ -64,11 +65,6 @@ class NewKey:
         if self.expires_at is not None:
             record["expiresAt"] = int(self.expires_at.timestamp())
         return record
-
-
-def iso(moment: datetime) -> str:
-    """Write a time as ISO 8601 in UTC, to the second."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def public_view(record: Record, now: datetime) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from agents.times import iso
 from agents.values import Json
 
 RIME = "rime"
@@ -269,7 +270,7 @@ def new_agent(request: CreateAgentRequest, *, agent_id: str, workspace_id: str, 
     Agent
         ``ready``, or ``pending`` when it brings a key of its own that is still to be tried.
     """
-    timestamp = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    timestamp = iso(now, "milliseconds")
     values = {
         **request.model_dump(by_alias=True),
         "_id": agent_id,

@@ -19,7 +19,7 @@ def check_shape(answer: Answer) -> None:
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["X-Request-Id"] == body["error"]["requestId"]
     assert set(body) == {"message", "error"}
-    assert set(body["error"]) - {"details"} == {"code", "message", "requestId"}
+    assert set(body["error"]) - {"details", "reset_at"} == {"code", "message", "requestId"}
     assert body["message"] == body["error"]["message"]
     assert all(set(fault) == {"path", "code", "message"} for fault in body["error"].get("details", []))
 

@@ -9,6 +9,7 @@ import pytest
 
 import create_agent
 import manage_api_keys
+from agents.rate_limit import count_request
 from agents.sealing import encryption_context
 from deployment import Environment
 from tests.local.template import load_template
@@ -23,7 +24,7 @@ def statements(function: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_create_agent_may_read_keys_store_agents_and_seal_secrets_with_the_context_that_the_code_gives() -> None:
+def test_create_agent_may_read_keys_count_store_agents_and_seal_secrets_with_the_context_that_the_code_gives() -> None:
     context = encryption_context("workspace-a", "agent-1")
 
     assert statements("CreateAgentFunction") == [
@@ -32,6 +33,12 @@ def test_create_agent_may_read_keys_store_agents_and_seal_secrets_with_the_conte
             "Effect": "Allow",
             "Action": "dynamodb:GetItem",
             "Resource": {"GetAtt": "ApiKeysTable.Arn"},
+        },
+        {
+            "Sid": "CountTheRequest",
+            "Effect": "Allow",
+            "Action": "dynamodb:UpdateItem",
+            "Resource": {"GetAtt": "RateLimitsTable.Arn"},
         },
         {
             "Sid": "StoreTheAgent",
@@ -122,10 +129,28 @@ def test_the_stream_brings_new_agents_whole() -> None:
 
 def test_what_holds_data_outlives_the_stack() -> None:
     kinds = ("AWS::DynamoDB::Table", "AWS::KMS::Key")
-    kept = [resource for resource in TEMPLATE.content["Resources"].values() if resource["Type"] in kinds]
+    resources = TEMPLATE.content["Resources"]
+    holding = {name for name, resource in resources.items() if resource["Type"] in kinds} - {"RateLimitsTable"}
 
-    assert len(kept) == 3
-    assert all(one["DeletionPolicy"] == one["UpdateReplacePolicy"] == "Retain" for one in kept)
+    assert holding == {"ApiKeysTable", "AgentsTable", "SecretsKey"}
+    for name in holding:
+        assert resources[name]["DeletionPolicy"] == resources[name]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_only_counts_of_requests_are_deleted_in_time_by_the_attribute_that_is_written() -> None:
+    tables = TEMPLATE.resources("AWS::DynamoDB::Table")
+    request = count_request("", "", 0, 1)
+    attribute = tables["RateLimitsTable"]["TimeToLiveSpecification"]["AttributeName"]
+
+    assert {name for name, table in tables.items() if "TimeToLiveSpecification" in table} == {"RateLimitsTable"}
+    assert attribute in request["ExpressionAttributeNames"].values()
+    assert tables["RateLimitsTable"]["KeySchema"] == [{"AttributeName": next(iter(request["Key"])), "KeyType": "HASH"}]
+
+
+def test_a_key_may_send_what_the_vendor_publishes_unless_the_deployment_says_otherwise() -> None:
+    assert TEMPLATE.environment("CreateAgentFunction")["RATE_LIMIT_PER_MINUTE"] == "60"
+    other = load_template(RateLimitPerMinute="0")
+    assert other.environment("CreateAgentFunction")["RATE_LIMIT_PER_MINUTE"] == "0"
 
 
 def test_the_outputs_name_the_url_the_tables_and_the_functions() -> None:

@@ -35,6 +35,18 @@ def test_no_models_means_any_and_no_providers_is_a_mistake() -> None:
         assert "ALLOWED_TTS_PROVIDERS" in caught.value.internal
 
 
+@pytest.mark.parametrize(("value", "count"), [("0", 0), (" 60 ", 60), ("999999999", 999_999_999)])
+def test_a_count_is_a_whole_number(value: str, count: int) -> None:
+    assert Environment({"LIMIT": value}).count("LIMIT") == count
+
+
+@pytest.mark.parametrize("value", ["", "-1", "1.5", "ten", "1e3", "\u0661", "9999999999"])
+def test_a_count_that_is_none_is_named(value: str) -> None:
+    with pytest.raises(DeploymentError) as caught:
+        Environment({"LIMIT": value}).count("LIMIT")
+    assert "LIMIT" in caught.value.internal
+
+
 @pytest.mark.parametrize(("url", "local"), [("", False), (" ", False), ("http://127.0.0.1:5000", True)])
 def test_test_keys_work_with_a_local_aws_only(url: str, local: bool) -> None:  # noqa: FBT001 - a case's outcome
     environment = Environment({"ENDPOINT_URL": url})

@@ -14,6 +14,7 @@ from telemetry import report
     [
         (201, "INFO", "request succeeded", "RequestsSucceeded"),
         (400, "INFO", "request rejected", "RequestsRejected"),
+        (429, "INFO", "request rejected", "RequestsRejected"),
         (500, "ERROR", "request failed", "RequestsFailed"),
     ],
 )
@@ -38,3 +39,18 @@ def test_a_request_is_logged_and_counted_once(
         }
     ]
     assert (emf["service"], emf[metric]) == ("create_agent", [1.0])
+
+
+@pytest.mark.parametrize(("status", "level"), [(201, "WARNING"), (503, "ERROR")])
+def test_a_rate_limiter_that_failed_is_logged_and_counted_too(
+    status: int, level: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = io.StringIO()
+    logger = Logger(service=f"test_telemetry_limiter_{status}", stream=stream)
+
+    report(logger, "create_agent", status, {"limiterFailure": "UpdateItem: ThrottlingException"})
+
+    line = json.loads(stream.getvalue())
+    assert (line["level"], line["limiterFailure"]) == (level, "UpdateItem: ThrottlingException")
+    metrics = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    assert [metric["RateLimiterFailed"] for metric in metrics[1:]] == [[1.0]]

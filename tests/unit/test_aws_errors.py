@@ -1,0 +1,54 @@
+"""What is not the service's answer is not believed."""
+
+import zlib
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+
+from agents.errors import ServiceUnavailable
+from agents.key_store import KeyStore
+from agents.sealing import seal
+from deployment import Environment
+from tests.conftest import Stage
+
+PAGE = b"<html>This network asks you to log in.</html>"
+
+
+def answer_instead(client: Any, body: bytes, headers: dict[str, str]) -> None:
+    """Let something else answer every request of a client."""
+
+    def answer(request: Any, **_: object) -> AWSResponse:
+        raw = SimpleNamespace(stream=lambda **_: iter([body]))
+        return AWSResponse(request.url, 200, HTTPHeaders.from_dict(headers), raw)
+
+    client.meta.events.register_first("before-send", answer)
+
+
+@pytest.mark.parametrize("body", [b"", PAGE, b"{}", b"[]", b'{"message": "Forbidden"}'])
+def test_an_answer_that_nobody_vouches_for_is_no_unknown_key(stage: Stage, body: bytes) -> None:  # noqa: ARG001 - AWS
+    dynamodb = Environment({}).dynamodb()
+    answer_instead(dynamodb, body, {})
+
+    with pytest.raises(ServiceUnavailable) as caught:
+        KeyStore(dynamodb, "ApiKeysTable").read("hash")
+    assert caught.value.internal == "GetItem: ForeignAnswerError"
+
+
+def test_an_empty_answer_with_its_checksum_is_dynamodbs(stage: Stage) -> None:  # noqa: ARG001 - AWS
+    dynamodb = Environment({}).dynamodb()
+    answer_instead(dynamodb, b"{}", {"x-amz-crc32": str(zlib.crc32(b"{}"))})
+
+    assert KeyStore(dynamodb, "ApiKeysTable").read("hash") is None
+
+
+@pytest.mark.parametrize("body", [b"", PAGE, b"{}"])
+def test_a_sealing_that_brings_no_ciphertext_is_none(stage: Stage, body: bytes) -> None:  # noqa: ARG001 - AWS
+    kms = Environment({}).kms()
+    answer_instead(kms, body, {})
+
+    with pytest.raises(ServiceUnavailable) as caught:
+        seal(kms, "alias/local-secrets", "secret", workspace_id="workspace-a", agent_id="agent-1")
+    assert caught.value.internal == "Encrypt: ForeignAnswerError"
