@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from typing import IO, Any
 
 import pytest
 
+from tests.local.aws import free_port
 from tests.local.template import ROOT, load_template
 
 CREATE = "events/create_agent.json"
@@ -93,13 +93,6 @@ def serve(*arguments: str) -> Iterator[Server]:
 def server() -> Iterator[Server]:
     with serve() as running:
         yield running
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_one_event_is_one_answer_on_standard_output_and_a_log_on_standard_error() -> None:

@@ -78,6 +78,14 @@ def check_port(host: str, port: int) -> None:
             raise PortInUseError(port) from None
 
 
+def free_port() -> int:
+    """Find a port of this machine on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 def start_embedded(host: str = "127.0.0.1", port: int = 0) -> str:
     """Start moto's server in a thread of this process.
 

@@ -1,0 +1,89 @@
+"""An emulator, a proxy before it, and a summary of what went through."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import create_agent
+from tests import emulator
+from tests.hostile.proxy import Proxy, serving
+from tests.hostile.world import Outbound, World
+from tests.local import aws
+from tests.local.template import Template
+
+# What an operator, or somebody else, might set: none of it may weaken a time limit or let a secret out.
+POISON = {
+    "AWS_MAX_ATTEMPTS": "100",
+    "AWS_RETRY_MODE": "adaptive",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+    "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9",
+    "AWS_ENDPOINT_URL_KMS": "http://127.0.0.1:9",
+    "LOG_LEVEL": "DEBUG",
+    "POWERTOOLS_LOG_LEVEL": "DEBUG",
+    "POWERTOOLS_LOGGER_LOG_EVENT": "true",
+    "POWERTOOLS_DEV": "true",
+    "POWERTOOLS_DEBUG": "true",
+}
+
+Compose = Callable[[dict[str, str | None]], None]
+
+_summary: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def proxy() -> Iterator[Proxy]:
+    with emulator.running() as url, serving(url) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def world(template: Template, proxy: Proxy) -> Iterator[World]:
+    clients = aws.connect(proxy.upstream)
+    aws.create_resources(template, clients)
+    world = World(proxy, clients, Outbound())
+    yield world
+    _summary.append(
+        f"{world.requests} requests, {sum(proxy.injected.values())} faults injected: "
+        + (", ".join(f"{count} {action}" for action, count in sorted(proxy.injected.items())) or "none")
+    )
+    _summary.append(f"{len(world.created)} agents answered with 201, each of them stored once")
+    _summary.append(f"{len(world.secrets)} forms of secrets looked for in every log, answer and table: none found")
+
+
+@pytest.fixture
+def new_application(monkeypatch: pytest.MonkeyPatch, proxy: Proxy) -> Iterator[Compose]:
+    """Compose the functions anew, in a poisoned environment in which a case may change more."""
+
+    def compose(variables: dict[str, str | None]) -> None:
+        for name, value in {**POISON, "ENDPOINT_URL": proxy.url, **variables}.items():
+            if value is None:
+                monkeypatch.delenv(name)
+            else:
+                monkeypatch.setenv(name, value)
+        forget_application()
+
+    warnings.filterwarnings("ignore", "POWERTOOLS_", UserWarning)  # it says that it is told to say too much
+    compose({})
+    yield compose
+    forget_application()
+
+
+def forget_application() -> None:
+    """Let the functions be composed anew, and leave no connection open."""
+    if create_agent.application.cache_info().currsize:
+        app = create_agent.application()
+        vars(app.agents)["_client"].close()
+        kms: Any = app.kms
+        if kms.cache_info().currsize:
+            kms().close()
+    create_agent.application.cache_clear()
+    create_agent.logger.cache_clear()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _summary:
+        terminalreporter.section("what went through")
+        for line in _summary:
+            terminalreporter.line(line)

@@ -1,0 +1,275 @@
+"""A proxy between the functions and AWS that breaks what it is told to break.
+
+The functions' own client talks to it over real HTTP, so what is tested is how botocore itself retries, parses and gives
+up, and not an imitation of that.
+"""
+
+import http.client
+import json
+import random
+import socket
+import struct
+import threading
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+MAX_HANG_SECONDS = 60
+SLOW_SECONDS = 0.5
+TRICKLE_SECONDS = 0.9
+"""Less than the client waits for the next piece of an answer."""
+
+ALWAYS = 1_000_000
+
+_PAGE = b"<html><h1>503 Service Unavailable</h1></html>"
+# Each service has its own word for it.
+_THROTTLED = {"Encrypt": "ThrottlingException"}
+
+
+@dataclass
+class Fault:
+    """What happens to the next requests of an operation.
+
+    Parameters
+    ----------
+    operation : str
+        ``PutItem``, or ``*`` for any.
+    action : str
+        One of `ACTIONS`, or ``error:CODE`` for an error of the service. With ``_before`` the request does not reach the
+        service, with ``_after`` it does and its answer is lost.
+    times : int
+        How many requests, attempts of botocore included.
+    skip : int
+        How many pass before.
+    share : float
+        Of how many of them, by chance.
+    """
+
+    operation: str
+    action: str
+    times: int = ALWAYS
+    skip: int = 0
+    share: float = 1
+
+    def hits(self, operation: str, chance: float) -> bool:
+        """Tell whether the next request of an operation is hit, and count it."""
+        if self.times == 0 or self.operation not in ("*", operation) or chance >= self.share:
+            return False
+        if self.skip:
+            self.skip -= 1
+            return False
+        self.times -= 1
+        return True
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that came by."""
+
+    operation: str
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, and how it is sent: ``whole``, the first ``half``, or a byte at a time as a ``trickle``."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    pace: str = "whole"
+
+
+class ConnectionCutError(Exception):
+    """No answer, and no polite end."""
+
+
+class Proxy:
+    """The faults to come, and what came by.
+
+    Parameters
+    ----------
+    upstream : str
+        URL of the service.
+    seed : int
+        Of the chances.
+    """
+
+    def __init__(self, upstream: str, seed: int = 1) -> None:
+        self.faults: list[Fault] = []
+        self.calls: list[Call] = []
+        self.injected: Counter[str] = Counter()
+        self.on_request: Callable[[str, str], None] = lambda _operation, _moment: None
+        self.url = ""
+        self.upstream = upstream
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._released = threading.Event()
+        self._random = random.Random(seed)  # noqa: S311 - chances, not secrets
+
+    def plan(self, *faults: Fault) -> None:
+        """Set what is to come."""
+        with self._lock:
+            self.faults = list(faults)
+
+    def release(self) -> None:
+        """Let go of all requests that hang."""
+        self._released.set()
+        self._released = threading.Event()
+
+    def answer(self, operation: str, headers: dict[str, str], body: bytes) -> Reply:
+        """Answer one request, or raise ConnectionCutError."""
+        with self._lock:
+            self.calls.append(Call(operation, json.loads(body)))
+            fault = next((each for each in self.faults if each.hits(operation, self._random.random())), None)
+            if fault:
+                self.injected[fault.action] += 1
+        self.on_request(operation, "before")
+        if fault and not fault.action.endswith("_after"):
+            return self._instead(operation, fault.action, headers, body)
+        reply = self._forward(headers, body)
+        self.on_request(operation, "after")
+        return self._spoiled(fault.action, reply) if fault else reply
+
+    def _instead(self, operation: str, action: str, headers: dict[str, str], body: bytes) -> Reply:
+        if action == "reset_before":
+            raise ConnectionCutError
+        if action == "hang_before":
+            self._released.wait(MAX_HANG_SECONDS)
+            raise ConnectionCutError
+        if action == "slow":
+            time.sleep(SLOW_SECONDS)
+            return self._forward(headers, body)
+        if action == "page_before":
+            return Reply(503, {"Content-Type": "text/html"}, _PAGE)
+        if action == "foreign_before":
+            return Reply(200, {"Content-Type": "text/html"}, _PAGE)
+        if action == "500_before":
+            return _error(500, "InternalServerError")
+        if action == "throttle":
+            return _error(400, _THROTTLED.get(operation, "ProvisionedThroughputExceededException"))
+        kind, _, code = action.partition(":")
+        assert kind == "error", action
+        return _error(400, code)
+
+    def _spoiled(self, action: str, reply: Reply) -> Reply:
+        if action == "reset_after":
+            raise ConnectionCutError
+        if action == "hang_after":
+            self._released.wait(MAX_HANG_SECONDS)
+            raise ConnectionCutError
+        if action == "500_after":
+            return _error(500, "InternalServerError")
+        if action == "foreign_after":
+            return Reply(200, {"Content-Type": "text/html"}, _PAGE)
+        if action == "truncated_after":
+            return replace(reply, pace="half")
+        if action == "checksum_after":
+            return replace(reply, headers={**reply.headers, "x-amz-crc32": str(zlib.crc32(reply.body) ^ 1)})
+        if action == "trickle_after":
+            return replace(reply, pace="trickle")
+        raise AssertionError(action)
+
+    def _forward(self, headers: dict[str, str], body: bytes) -> Reply:
+        connection = self._connection()
+        connection.request("POST", "/", body, {name: value for name, value in headers.items() if name != "Host"})
+        answer = connection.getresponse()
+        content = answer.read()
+        kept = {name: value for name, value in answer.getheaders() if name.lower() not in ("content-length", "date")}
+        return Reply(answer.status, kept, content)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        """Return this thread's connection to the service; a thread serves one connection of the client."""
+        if not hasattr(self._local, "connection"):
+            host = urlsplit(self.upstream).netloc
+            self._local.connection = http.client.HTTPConnection(host, timeout=MAX_HANG_SECONDS)
+        connection: http.client.HTTPConnection = self._local.connection
+        return connection
+
+    def disconnect(self) -> None:
+        """Close this thread's connection to the service."""
+        self._connection().close()
+
+
+ACTIONS_BEFORE = ("reset_before", "hang_before", "500_before", "page_before", "foreign_before", "throttle")
+ACTIONS_AFTER = ("reset_after", "hang_after", "500_after", "foreign_after", "truncated_after", "checksum_after")
+ACTIONS = (*ACTIONS_BEFORE, *ACTIONS_AFTER, "slow", "trickle_after")
+
+
+def _error(status: int, code: str) -> Reply:
+    content = json.dumps({"__type": f"com.amazonaws#{code}", "message": "a message of the inside"}).encode()
+    headers = {"Content-Type": "application/x-amz-json-1.0", "x-amz-crc32": str(zlib.crc32(content))}
+    return Reply(status, headers, content)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    proxy: Proxy
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        operation = self.headers["X-Amz-Target"].partition(".")[2]
+        try:
+            self._send(self.proxy.answer(operation, dict(self.headers.items()), body))
+        except ConnectionCutError:
+            # Reset, as when a machine dies, and not closed, as when it is done.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+        except ConnectionError:
+            self.close_connection = True  # the client has given up
+
+    def _send(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        if reply.pace == "trickle":
+            for byte in reply.body:
+                self.wfile.write(bytes([byte]))
+                time.sleep(TRICKLE_SECONDS)
+        elif reply.pace == "half":
+            self.wfile.write(reply.body[: len(reply.body) // 2])
+            raise ConnectionCutError
+        else:
+            self.wfile.write(reply.body)
+
+    def finish(self) -> None:
+        """Let the connection to the service end with the client's."""
+        self.proxy.disconnect()
+        super().finish()
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class's name
+        """Log nothing."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close without a polite end, so that a cut connection is reset."""
+        self.close_request(request)
+
+
+@contextmanager
+def serving(upstream: str, seed: int = 1) -> Iterator[Proxy]:
+    """Serve a proxy on a free port of this machine while the block runs."""
+    proxy = Proxy(upstream, seed)
+    handler = type("Handler", (_Handler,), {"proxy": proxy})
+    server = _Server(("127.0.0.1", 0), handler)
+    proxy.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield proxy
+    finally:
+        proxy.release()
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,281 @@
+"""The world of one case: workspaces and keys of its own, the real handler, AWS behind the proxy, and what was seen."""
+
+import contextlib
+import io
+import json
+import logging
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from secrets import token_hex
+from typing import Any
+
+import create_agent
+from agents.api_keys import key_hash, new_key
+from agents.key_store import KeyStore, NewKey
+from agents.store import from_item
+from deployment import random_text
+from tests.conftest import Answer
+from tests.hostile.case import Case, event_of
+from tests.hostile.proxy import Call, Fault, Proxy
+from tests.hostile.secrets import forms
+from tests.local import aws
+from tests.local.gateway import Context
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request and its answer.
+
+    Parameters
+    ----------
+    result : dict
+        What the handler returned.
+    step : Case
+        What was sent.
+    seconds : float
+        How long it took.
+    """
+
+    result: dict[str, Any]
+    step: Case
+    seconds: float
+
+    @property
+    def answer(self) -> Answer:
+        return Answer(self.result["statusCode"], self.result["headers"], self.result["body"])
+
+
+@dataclass
+class Seen:
+    """All that can be known of a case once it ran."""
+
+    sent: list[Sent]
+    calls: list[Call]
+    items: list[dict[str, Any]]
+    log: str
+    outbound: set[Any]
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The log lines of requests."""
+        return [json.loads(line) for line in self.log.splitlines() if line.startswith('{"level"')]
+
+
+class Keys(dict[str, str]):
+    """Values of the placeholders. A key is made when a case first names it.
+
+    Parameters
+    ----------
+    store : KeyStore
+        Where the keys go, past the proxy.
+    """
+
+    def __init__(self, store: KeyStore) -> None:
+        name = token_hex(6)
+        super().__init__(
+            WORKSPACE=f"workspace-{name}-a",
+            OTHER_WORKSPACE=f"workspace-{name}-b",
+            ELEVENLABS_KEY=f"sk_{token_hex(24)}",
+            OTHER_ELEVENLABS_KEY=f"sk_{token_hex(24)}",
+            TEST_KEY=new_key(random_text, "test"),
+            UNKNOWN_KEY=new_key(random_text),
+        )
+        self._store = store
+        self._now = datetime.now(UTC)
+        for key in ("KEY", "OTHER_KEY", "REVOKED_KEY", "EXPIRED_KEY", "EXPIRING_KEY", "ROTATED_KEY", "BROKEN_KEY"):
+            self[key] = new_key(random_text)
+        self["CUT_KEY"] = self["KEY"][:-1]
+        self["CHANGED_KEY"] = self["KEY"][:-1] + ("0" if self["KEY"][-1] != "0" else "1")
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What must be found nowhere."""
+        api_keys = (value for name, value in self.items() if value.startswith("cca_"))
+        secrets = [self["ELEVENLABS_KEY"], self["OTHER_ELEVENLABS_KEY"], *(key.rsplit("_", 1)[-1] for key in api_keys)]
+        return frozenset().union(*map(forms, secrets))
+
+    @property
+    def hashes(self) -> frozenset[str]:
+        """What only the table of keys may hold."""
+        return frozenset(key_hash(value) for value in self.values() if value.startswith("cca_"))
+
+    def store(self, case: Case) -> None:
+        """Store the keys that a case names."""
+        text = json.dumps(case, default=str)
+        self._add("KEY")
+        for name, expires in (
+            ("OTHER_KEY", None),
+            ("REVOKED_KEY", None),
+            ("EXPIRED_KEY", -_DAY),
+            ("EXPIRING_KEY", timedelta(minutes=5)),
+            ("ROTATED_KEY", None),
+            ("BROKEN_KEY", None),
+            ("TEST_KEY", None),
+        ):
+            if "{{" + name + "}}" in text:
+                record = self._add(name, expires)
+                self._finish(name, record, case)
+
+    def _add(self, name: str, expires: timedelta | None = None) -> dict[str, Any]:
+        return self._store.add(self._new(self[name], name.startswith("OTHER"), expires))
+
+    def _new(self, key: str, other: bool = False, expires: timedelta | None = None) -> NewKey:  # noqa: FBT001, FBT002 - private
+        workspace = self["OTHER_WORKSPACE" if other else "WORKSPACE"]
+        end = None if expires is None else self._now + expires
+        return NewKey(key, workspace, "user-1", None, self._now - 2 * _DAY, end)
+
+    def _finish(self, name: str, record: dict[str, Any], case: Case) -> None:
+        if name == "REVOKED_KEY":
+            self._store.revoke(record, self._now)
+        if name == "ROTATED_KEY":
+            self._store.replace(record, self._new(new_key(random_text)), until=self._now + _DAY)
+        if name == "BROKEN_KEY":
+            self._break(self[name], case["record"])
+
+    def _break(self, key: str, changes: dict[str, Any]) -> None:
+        """Set attributes of a key's record to other attribute values, or remove them."""
+        client, table = vars(self._store)["_client"], vars(self._store)["_table"]
+        record = self._store.read(key_hash(key)) or {}
+        broken = {**record, **{name: value for name, value in changes.items() if value is not None}}
+        removed = {name for name, value in changes.items() if value is None}
+        client.put_item(TableName=table, Item={name: value for name, value in broken.items() if name not in removed})
+
+
+class Outbound:
+    """Where this process connects to. An audit hook cannot be taken back, so there is one for all cases."""
+
+    def __init__(self) -> None:
+        self.addresses: set[Any] = set()
+        sys.addaudithook(self._note)
+
+    def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "socket.connect":
+            self.addresses.add(arguments[1])
+        if event == "socket.getaddrinfo":
+            self.addresses.add(arguments[:2])
+
+
+@dataclass
+class World:
+    """What all cases share.
+
+    Parameters
+    ----------
+    proxy : Proxy
+        Between the handler and AWS.
+    clients : aws.Clients
+        AWS, past the proxy.
+    outbound : Outbound
+        Where this process connects to.
+    """
+
+    proxy: Proxy
+    clients: aws.Clients
+    outbound: Outbound
+    secrets: set[str] = field(default_factory=set)
+    requests: int = 0
+    created: set[tuple[str, str]] = field(default_factory=set)
+
+    def keys(self) -> Keys:
+        """Make the keys of a case."""
+        return Keys(KeyStore(self.clients.dynamodb, "ApiKeysTable"))
+
+    def run(self, steps: list[Case], keys: Keys) -> Seen:
+        """Send the requests of a case in turn, and look at everything that came of it."""
+        self.proxy.calls.clear()
+        self.outbound.addresses.clear()
+        with recorded() as log:
+            sent = [one for step in steps for one in self._step(step, keys)]
+        outbound = set(self.outbound.addresses)
+        items = [item for name in ("WORKSPACE", "OTHER_WORKSPACE") for item in self.items(keys[name])]
+        self._remember(keys, sent)
+        return Seen(sent, list(self.proxy.calls), items, log.getvalue(), outbound)
+
+    def _step(self, step: Case, keys: Keys) -> list[Sent]:
+        self.proxy.plan(*(Fault(**fault) for fault in step.get("faults", [])))
+        times = step.get("times", 1)
+        events = [event_of(step, keys) for _ in range(times)]
+        with clock(step):
+            if not step.get("parallel"):
+                return [self._send(event, step) for event in events]
+            start = threading.Barrier(times)
+            with ThreadPoolExecutor(times) as pool:
+                return list(pool.map(lambda event: self._send(event, step, start), events))
+
+    def _send(self, event: Any, step: Case, start: threading.Barrier | None = None) -> Sent:
+        context: Any = Context()
+        if "time_left" in step:
+            context = replace(context, timeout=step["time_left"] / 1000)
+        if start:
+            start.wait()
+        began = time.monotonic()
+        result = create_agent.handler(event, context)
+        return Sent(result, step, time.monotonic() - began)
+
+    def items(self, workspace_id: str) -> list[dict[str, Any]]:
+        """Read all agents of a workspace."""
+        pages = self.clients.dynamodb.get_paginator("query").paginate(
+            TableName="AgentsTable",
+            KeyConditionExpression="workspaceId = :workspace",
+            ExpressionAttributeValues={":workspace": {"S": workspace_id}},
+            ConsistentRead=True,
+        )
+        return [dict(item) for page in pages for item in page["Items"]]
+
+    def _remember(self, keys: Keys, sent: list[Sent]) -> None:
+        self.secrets |= keys.secrets
+        self.requests += len(sent)
+        created = [one.answer.body for one in sent if one.answer.status == 201]
+        self.created |= {(agent["workspaceId"], agent["_id"]) for agent in created}
+
+
+@contextlib.contextmanager
+def clock(step: Case) -> Iterator[None]:
+    """Let the handler see another time: ``{"skew": seconds}`` from now, or one that stands still, ``{"at": …}``."""
+    wanted = step.get("clock", {})
+    if not wanted:
+        yield
+        return
+    still = datetime.fromisoformat(wanted["at"]) if "at" in wanted else None
+    skew = timedelta(seconds=int(wanted.get("skew", 0)))
+    app = create_agent.application()
+    original = create_agent.application
+    moved = replace(app, now=lambda: still or datetime.now(UTC) + skew)
+    vars(create_agent)["application"] = lambda: moved
+    try:
+        yield
+    finally:
+        vars(create_agent)["application"] = original
+
+
+@contextlib.contextmanager
+def recorded() -> Iterator[io.StringIO]:
+    """Record everything that is printed, and everything that any library logs at any level."""
+    stream = io.StringIO()
+    everything = logging.StreamHandler(stream)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(everything)
+    root.setLevel(logging.DEBUG)
+    try:
+        with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+            handler = create_agent.logger().registered_handler
+            before = handler.setStream(stream) if isinstance(handler, logging.StreamHandler) else None
+            yield stream
+            if isinstance(handler, logging.StreamHandler) and before:
+                handler.setStream(before)
+    finally:
+        root.removeHandler(everything)
+        root.setLevel(level)
+
+
+def agent_of(item: dict[str, Any]) -> dict[str, Any]:
+    """Return the agent of an item as it would be answered."""
+    return from_item(item).answer()
