@@ -12,7 +12,7 @@ from aws_lambda_powertools.logging import Logger
 from botocore.config import Config
 
 from agents.api_keys import ALPHABET
-from agents.aws_errors import refuse_foreign_answer
+from agents.aws_errors import refuse_foreign_answer, refuse_spoiled_answer
 from agents.errors import DeploymentError
 from agents.validation import AllowedValues
 
@@ -101,6 +101,7 @@ class Environment:
         _silence_botocore()
         client = boto3.client("dynamodb", config=_CLIENT_CONFIG, endpoint_url=self.endpoint_url)
         client.meta.events.register("before-parse", refuse_foreign_answer)
+        client.meta.events.register("after-call", refuse_spoiled_answer)
         return client
 
     def kms(self) -> "KMSClient":

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from agents.errors import InternalError, ServiceUnavailable
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
     from botocore.model import OperationModel
 
 # The request itself was wrong, which is our fault and no retry will mend.
@@ -49,6 +51,24 @@ def refuse_foreign_answer(operation_model: "OperationModel", response_dict: Mapp
         content = None
     expected = operation_model.output_shape.members if operation_model.output_shape else {}
     if not isinstance(content, dict) or content.keys().isdisjoint(expected):
+        raise ForeignAnswerError
+
+
+def refuse_spoiled_answer(http_response: "AWSResponse", **_: object) -> None:
+    """Refuse an answer of DynamoDB whose checksum is wrong: after its last attempt, botocore takes it as it is.
+
+    Parameters
+    ----------
+    http_response
+        What botocore's event ``after-call`` brings.
+
+    Raises
+    ------
+    ForeignAnswerError
+        When it is not what the service has answered.
+    """
+    checksum = http_response.headers.get("x-amz-crc32")
+    if checksum is not None and checksum != str(crc32(http_response.content)):
         raise ForeignAnswerError
 
 

@@ -32,6 +32,11 @@ Compose = Callable[[dict[str, str | None]], None]
 _summary: list[str] = []
 
 
+def note(line: str) -> None:
+    """Add a line to the summary."""
+    _summary.append(line)
+
+
 @pytest.fixture(scope="session")
 def proxy() -> Iterator[Proxy]:
     with emulator.running() as url, serving(url) as proxy:
@@ -48,8 +53,9 @@ def world(template: Template, proxy: Proxy) -> Iterator[World]:
         f"{world.requests} requests, {sum(proxy.injected.values())} faults injected: "
         + (", ".join(f"{count} {action}" for action, count in sorted(proxy.injected.items())) or "none")
     )
-    _summary.append(f"{len(world.created)} agents answered with 201, each of them stored once")
-    _summary.append(f"{len(world.secrets)} forms of secrets looked for in every log, answer and table: none found")
+    _summary.append(f"{len(world.created)} agents answered with 201, {len(world.stored)} stored")
+    _summary.append(f"{len(world.secrets)} forms of secrets looked for in logs, answers and tables")
+    _summary.append(f"{len(world.leaks)} of them found")
 
 
 @pytest.fixture

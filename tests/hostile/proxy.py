@@ -13,10 +13,11 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ TRICKLE_SECONDS = 0.9
 
 ALWAYS = 1_000_000
 
+_HTML = {"Content-Type": "text/html"}
 _PAGE = b"<html><h1>503 Service Unavailable</h1></html>"
 # Each service has its own word for it.
 _THROTTLED = {"Encrypt": "ThrottlingException"}
@@ -138,43 +140,40 @@ class Proxy:
         return self._spoiled(fault.action, reply) if fault else reply
 
     def _instead(self, operation: str, action: str, headers: dict[str, str], body: bytes) -> Reply:
-        if action == "reset_before":
-            raise ConnectionCutError
+        """Do what is done instead of asking the service, or before it."""
         if action == "hang_before":
             self._released.wait(MAX_HANG_SECONDS)
+        if action in ("reset_before", "hang_before"):
             raise ConnectionCutError
         if action == "slow":
             time.sleep(SLOW_SECONDS)
             return self._forward(headers, body)
-        if action == "page_before":
-            return Reply(503, {"Content-Type": "text/html"}, _PAGE)
-        if action == "foreign_before":
-            return Reply(200, {"Content-Type": "text/html"}, _PAGE)
-        if action == "500_before":
-            return _error(500, "InternalServerError")
-        if action == "throttle":
-            return _error(400, _THROTTLED.get(operation, "ProvisionedThroughputExceededException"))
         kind, _, code = action.partition(":")
-        assert kind == "error", action
-        return _error(400, code)
+        replies = {
+            "page_before": Reply(503, _HTML, _PAGE),
+            "foreign_before": Reply(200, _HTML, _PAGE),
+            "500_before": _error(500, "InternalServerError"),
+            "throttle": _error(400, _THROTTLED.get(operation, "ProvisionedThroughputExceededException")),
+            "throttle_for_long": _error(400, "ThrottlingException", {"x-amz-retry-after": "5000"}),
+            "error": _error(400, code),
+        }
+        return replies[kind]
 
     def _spoiled(self, action: str, reply: Reply) -> Reply:
-        if action == "reset_after":
-            raise ConnectionCutError
+        """Do what is done to the service's answer."""
         if action == "hang_after":
             self._released.wait(MAX_HANG_SECONDS)
+        if action in ("reset_after", "hang_after"):
             raise ConnectionCutError
-        if action == "500_after":
-            return _error(500, "InternalServerError")
-        if action == "foreign_after":
-            return Reply(200, {"Content-Type": "text/html"}, _PAGE)
-        if action == "truncated_after":
-            return replace(reply, pace="half")
-        if action == "checksum_after":
-            return replace(reply, headers={**reply.headers, "x-amz-crc32": str(zlib.crc32(reply.body) ^ 1)})
-        if action == "trickle_after":
-            return replace(reply, pace="trickle")
-        raise AssertionError(action)
+        wrong_checksum = {"x-amz-crc32": str(zlib.crc32(reply.body) ^ 1)}
+        replies = {
+            "500_after": _error(500, "InternalServerError"),
+            "foreign_after": Reply(200, _HTML, _PAGE),
+            "truncated_after": replace(reply, pace="half"),
+            "trickle_after": replace(reply, pace="trickle"),
+            "checksum_after": replace(reply, headers={**reply.headers, **wrong_checksum}),
+        }
+        return replies[action]
 
     def _forward(self, headers: dict[str, str], body: bytes) -> Reply:
         connection = self._connection()
@@ -199,12 +198,12 @@ class Proxy:
 
 ACTIONS_BEFORE = ("reset_before", "hang_before", "500_before", "page_before", "foreign_before", "throttle")
 ACTIONS_AFTER = ("reset_after", "hang_after", "500_after", "foreign_after", "truncated_after", "checksum_after")
-ACTIONS = (*ACTIONS_BEFORE, *ACTIONS_AFTER, "slow", "trickle_after")
+ACTIONS = (*ACTIONS_BEFORE, *ACTIONS_AFTER, "slow", "trickle_after", "throttle_for_long")
 
 
-def _error(status: int, code: str) -> Reply:
+def _error(status: int, code: str, more: Mapping[str, str] = MappingProxyType({})) -> Reply:
     content = json.dumps({"__type": f"com.amazonaws#{code}", "message": "a message of the inside"}).encode()
-    headers = {"Content-Type": "application/x-amz-json-1.0", "x-amz-crc32": str(zlib.crc32(content))}
+    headers = {"Content-Type": "application/x-amz-json-1.0", "x-amz-crc32": str(zlib.crc32(content)), **more}
     return Reply(status, headers, content)
 
 

@@ -180,8 +180,10 @@ class World:
     clients: aws.Clients
     outbound: Outbound
     secrets: set[str] = field(default_factory=set)
+    leaks: list[str] = field(default_factory=list)
     requests: int = 0
     created: set[tuple[str, str]] = field(default_factory=set)
+    stored: set[tuple[str, str]] = field(default_factory=set)
 
     def keys(self) -> Keys:
         """Make the keys of a case."""
@@ -195,13 +197,13 @@ class World:
             sent = [one for step in steps for one in self._step(step, keys)]
         outbound = set(self.outbound.addresses)
         items = [item for name in ("WORKSPACE", "OTHER_WORKSPACE") for item in self.items(keys[name])]
-        self._remember(keys, sent)
+        self._remember(keys, sent, items)
         return Seen(sent, list(self.proxy.calls), items, log.getvalue(), outbound)
 
     def _step(self, step: Case, keys: Keys) -> list[Sent]:
         self.proxy.plan(*(Fault(**fault) for fault in step.get("faults", [])))
         times = step.get("times", 1)
-        events = [event_of(step, keys) for _ in range(times)]
+        events = [event_of(step, {**keys, "NUMBER": str(number)}) for number in range(times)]
         with clock(step):
             if not step.get("parallel"):
                 return [self._send(event, step) for event in events]
@@ -229,8 +231,9 @@ class World:
         )
         return [dict(item) for page in pages for item in page["Items"]]
 
-    def _remember(self, keys: Keys, sent: list[Sent]) -> None:
+    def _remember(self, keys: Keys, sent: list[Sent], items: list[dict[str, Any]]) -> None:
         self.secrets |= keys.secrets
+        self.stored |= {(item["workspaceId"]["S"], item["_id"]["S"]) for item in items}
         self.requests += len(sent)
         created = [one.answer.body for one in sent if one.answer.status == 201]
         self.created |= {(agent["workspaceId"], agent["_id"]) for agent in created}

@@ -44,6 +44,15 @@ def test_an_empty_answer_with_its_checksum_is_dynamodbs(stage: Stage) -> None:  
     assert KeyStore(dynamodb, "ApiKeysTable").read("hash") is None
 
 
+def test_an_answer_whose_checksum_stays_wrong_is_not_taken(stage: Stage) -> None:  # noqa: ARG001 - AWS
+    dynamodb = Environment({}).dynamodb()
+    answer_instead(dynamodb, b'{"Item": {}}', {"x-amz-crc32": "1"})
+
+    with pytest.raises(ServiceUnavailable) as caught:
+        KeyStore(dynamodb, "ApiKeysTable").read("hash")
+    assert caught.value.internal == "GetItem: ForeignAnswerError"
+
+
 @pytest.mark.parametrize("body", [b"", PAGE, b"{}"])
 def test_a_sealing_that_brings_no_ciphertext_is_none(stage: Stage, body: bytes) -> None:  # noqa: ARG001 - AWS
     kms = Environment({}).kms()

@@ -1,0 +1,18 @@
+"""A process of its own that answers one event, as a Lambda environment does: so that it can be killed."""
+
+import json
+import sys
+
+import create_agent
+from tests.local.gateway import Context
+
+
+def main() -> None:
+    """Read an event from standard input and write the answer to standard output; logs go to standard error."""
+    out, sys.stdout = sys.stdout, sys.stderr
+    result = create_agent.handler(json.load(sys.stdin), Context())
+    json.dump(result, out)
+
+
+if __name__ == "__main__":
+    main()
