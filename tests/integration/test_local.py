@@ -89,6 +89,26 @@ def serve(*arguments: str) -> Iterator[Server]:
         log.close()
 
 
+def test_a_server_keeps_the_rate_limit_that_it_is_given() -> None:
+    with serve("--rate-limit", "1") as limited:
+        answers = [limited.send() for _ in range(2)]
+    refused = answers[1]
+
+    assert [status for status, _, _ in answers] in ([201, 429], [201, 201])  # a minute may end between them
+    assert answers[0][2]["RateLimit-Policy"] == '"default";q=1;w=60'
+    if refused[0] == 429:
+        assert refused[1]["error"]["code"] == "rate_limit_exceeded"
+
+
+@pytest.mark.parametrize("limit", ["-1", "many", "1.5"])
+def test_a_rate_limit_that_is_none_is_refused(limit: str) -> None:
+    command = [sys.executable, "-m", "tests.local", "serve", "--rate-limit", limit]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert run.returncode == 2
+    assert run.stderr.endswith("argument --rate-limit: must be 0 or a whole number above it\n")
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with serve() as running:

@@ -40,21 +40,35 @@ def _parser() -> argparse.ArgumentParser:
     invoke = commands.add_parser("invoke", help="run a function with each event in turn and print the answers")
     invoke.add_argument("events", nargs="+", type=Path, metavar="EVENT", help="a JSON file, as those in events/")
     invoke.add_argument("--endpoint-url", metavar="URL", help="use the DynamoDB and KMS there, not the embedded ones")
-    invoke.set_defaults(run=_invoke, aws_port=None)
+    invoke.set_defaults(run=_invoke, aws_port=None, rate_limit=None)
     serve = commands.add_parser("serve", help="serve the API over HTTP until Ctrl-C")
     serve.add_argument("--port", type=int, default=3000, help="of the API (default: 3000; 0: any that is free)")
     where = serve.add_mutually_exclusive_group()
     where.add_argument("--endpoint-url", metavar="URL", help="use the DynamoDB and KMS there, not the embedded ones")
     where.add_argument("--aws-port", type=int, help="listen with the embedded AWS on this port too, for sam local")
+    serve.add_argument(
+        "--rate-limit",
+        type=_count,
+        metavar="N",
+        help="requests a minute for each key (default: the template's; 0: any)",
+    )
     serve.set_defaults(run=_serve)
     return parser
+
+
+def _count(text: str) -> int:
+    """Read a whole number, 0 or more; argparse tells what was wrong."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("must be 0 or a whole number above it")
+    return int(text)
 
 
 def _set_up(options: argparse.Namespace) -> None:
     """Make AWS ready and put the functions' environment in place, as the template has it."""
     aws.use_local_credentials()
     endpoint_url = options.endpoint_url or _embedded(options.aws_port)
-    template = load_template(EndpointUrl=endpoint_url)
+    limit = {} if options.rate_limit is None else {"RateLimitPerMinute": str(options.rate_limit)}
+    template = load_template(EndpointUrl=endpoint_url, **limit)
     clients = aws.connect(endpoint_url)
     aws.create_resources(template, clients)
     aws.admit_test_keys(template, clients)

@@ -1,0 +1,28 @@
+"""Under load and faults, as many agents are stored as were answered."""
+
+import pytest
+
+from tests import load
+
+
+@pytest.mark.parametrize("faults", ["0", "0.1"])
+def test_as_many_are_stored_as_were_answered(faults: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status = load.main(["--seconds", "3", "--clients", "8", "--faults", faults])
+    said = capsys.readouterr().out
+
+    assert status == 0, said
+    assert said.endswith("stored: equal\n")
+    assert ("0 faults injected" in said) == (faults == "0")
+
+
+def test_a_count_that_differs_is_told() -> None:
+    tally = load.Tally()
+    tally.note("201", 0.1, "agent-1")
+    tally.note("503 service_unavailable", 0.1, None)
+    tally.end(created=True)
+
+    assert load.verdict(tally, ["agent-1"]) == "equal"
+    assert load.verdict(tally, []) == "NOT EQUAL"
+    assert load.verdict(tally, ["agent-1", "agent-2"]) == "NOT EQUAL"
+    tally.end(created=False)
+    assert load.verdict(tally, ["agent-1"]) == "NOT EQUAL"
