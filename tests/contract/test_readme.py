@@ -81,6 +81,16 @@ def test_the_first_key_is_issued_by_the_command_that_is_shown(manage: Callable[.
     assert Client(issued["key"], "my-workspace").post().status == 201
 
 
+def test_the_commands_for_contributors_are_those_that_the_check_runs() -> None:
+    hostile = [command.split()[-1] for command in COMMANDS if "tests/hostile/" in command]
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests/hostile").glob("test_*.py")}
+
+    assert set(hostile) == modules - {"tests/hostile/test_load.py"}
+    assert ".venv/bin/python -m pytest -q --no-cov tests/hostile\n" in (ROOT / ".ci/run").read_text(encoding="utf-8")
+    loads = [shlex.split(command)[3:] for command in COMMANDS if " tests.load" in command]
+    assert loads == [[], ["--faults", "0.1"]]
+
+
 def test_the_configurations_that_are_named_exist() -> None:
     configuration = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
 
