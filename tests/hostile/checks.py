@@ -8,8 +8,8 @@ from collections import Counter
 
 from agents.models import ANSWER_FIELDS
 from agents.sealing import encryption_context
-from tests.hostile.secrets import found
 from tests.hostile.world import Keys, Seen, Sent, World, agent_of
+from tests.leaks import found
 
 INSIDE = re.compile(r"traceback|botocore|boto3|pydantic|dynamodb|arn:aws|\.py\b|Exception|of the inside", re.IGNORECASE)
 MAX_ATTEMPTS = 3

@@ -13,8 +13,8 @@ from agents.sealing import encryption_context
 from tests.hostile.case import Case, at, filled, load_cases, steps
 from tests.hostile.checks import check_always
 from tests.hostile.conftest import Compose
-from tests.hostile.secrets import SHOWN
 from tests.hostile.world import Keys, Seen, Sent, World, agent_of
+from tests.leaks import SHOWN
 
 CASES = load_cases()
 KEY_TABLES = ("ApiKeysTable", "RateLimitsTable")

@@ -13,9 +13,9 @@ import pytest
 from tests.hostile.case import Case, event_of
 from tests.hostile.checks import check_always
 from tests.hostile.conftest import Compose
-from tests.hostile.secrets import found
 from tests.hostile.test_exactly_once import BYO, CALLS, KEYS
 from tests.hostile.world import Keys, World
+from tests.leaks import found
 from tests.local.template import ROOT
 
 MOMENTS = list(product(CALLS, ("before", "after")))

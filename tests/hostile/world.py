@@ -1,9 +1,7 @@
 """The world of one case: workspaces and keys of its own, the real handler, AWS behind the proxy, and what was seen."""
 
 import contextlib
-import io
 import json
-import logging
 import sys
 import threading
 import time
@@ -22,7 +20,7 @@ from deployment import random_text
 from tests.conftest import Answer
 from tests.hostile.case import Case, event_of
 from tests.hostile.proxy import Call, Fault, Proxy
-from tests.hostile.secrets import forms
+from tests.leaks import forms, recorded
 from tests.local import aws
 from tests.local.gateway import Context
 
@@ -256,27 +254,6 @@ def clock(step: Case) -> Iterator[None]:
         yield
     finally:
         vars(create_agent)["application"] = original
-
-
-@contextlib.contextmanager
-def recorded() -> Iterator[io.StringIO]:
-    """Record everything that is printed, and everything that any library logs at any level."""
-    stream = io.StringIO()
-    everything = logging.StreamHandler(stream)
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(everything)
-    root.setLevel(logging.DEBUG)
-    try:
-        with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
-            handler = create_agent.logger().registered_handler
-            before = handler.setStream(stream) if isinstance(handler, logging.StreamHandler) else None
-            yield stream
-            if isinstance(handler, logging.StreamHandler) and before:
-                handler.setStream(before)
-    finally:
-        root.removeHandler(everything)
-        root.setLevel(level)
 
 
 def agent_of(item: dict[str, Any]) -> dict[str, Any]:
