@@ -20,13 +20,12 @@ from agents.sealing import seal
 from agents.store import AgentStore, Write, check_size
 from agents.validation import AllowedValues, validate
 from agents.values import Json, parse_json
-from deadline import deadline
+from deadline import TimeIsUp, deadline
 from deployment import Environment
 from http_api import Request, answer, read_request
 from telemetry import report
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_kms import KMSClient
 
 PATH = "/v1/api/agents"
@@ -39,7 +38,7 @@ REPLAYED = {"Idempotent-Replayed": "true"}
 """Header of every answer but the first to the same idempotency key."""
 
 WRITE_TIME_MS = 7000
-"""What has to be left of the function's time for a write that hangs and the read that settles it: six times 1 s."""
+"""What has to be left for a write that hangs and the read that settles it: six attempts of 1 s, as a rule."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def application() -> Application:
     dynamodb = environment.dynamodb()
     return Application(
         keys=KeyStore(dynamodb, environment.text("API_KEYS_TABLE")),
-        limiter=_limiter(environment, dynamodb),
+        limiter=_limiter(environment),
         agents=AgentStore(dynamodb, environment.text("AGENTS_TABLE")),
         allowed=environment.allowed_values,
         allow_test_keys=environment.allow_test_keys,
@@ -91,9 +90,12 @@ def application() -> Application:
     )
 
 
-def _limiter(environment: Environment, dynamodb: "DynamoDBClient") -> RateLimiter | None:
+def _limiter(environment: Environment) -> RateLimiter | None:
     limit = environment.count("RATE_LIMIT_PER_MINUTE")
-    return RateLimiter(dynamodb, environment.text("RATE_LIMITS_TABLE"), limit) if limit else None
+    if limit == 0:
+        return None
+    # It is tried once: when it fails, requests pass, and they must not wait for it.
+    return RateLimiter(environment.dynamodb(attempts=1), environment.text("RATE_LIMITS_TABLE"), limit)
 
 
 @cache
@@ -121,10 +123,10 @@ def handler(event: object, context: object) -> dict[str, Any]:
     notes = Notes({"requestId": request.id})
     try:
         with deadline(context):
-            agent = create(request, context, application(), notes)
-            result = answer(201, agent, request.id, notes.headers)
-    except Exception as raised:  # noqa: BLE001 - the one place where everything ends
-        error = as_api_error(raised)
+            agent, headers = create(request, context, application(), notes)
+            result = answer(201, agent, request.id, {**notes.headers, **headers})
+    except (Exception, TimeIsUp) as raised:  # noqa: BLE001 - the one place where everything ends
+        error = ServiceUnavailable(internal="out of time") if isinstance(raised, TimeIsUp) else as_api_error(raised)
         notes.log.update(outcome=error.code, cause=error.internal)
         headers = {**notes.headers, **error.headers}
         result = answer(error.status, render(error, request.id), request.id, headers)
@@ -132,8 +134,8 @@ def handler(event: object, context: object) -> dict[str, Any]:
     return result
 
 
-def create(request: Request, context: object, app: Application, notes: Notes) -> Json:
-    """Create an agent and return it; nothing of the body is looked at before the caller is known."""
+def create(request: Request, context: object, app: Application, notes: Notes) -> tuple[Json, dict[str, str]]:
+    """Create an agent and return it, with headers; nothing of the body is looked at before the caller is known."""
     request.check_route("POST", PATH)
     caller = authenticate(request, app)
     notes.log.update(keyId=caller.key_id, workspaceId=caller.workspace_id)
@@ -160,8 +162,7 @@ def create(request: Request, context: object, app: Application, notes: Notes) ->
         check_time(context)
     stored, replayed = app.agents.create(Write(agent, digest(idempotency_key, body), app.new_token()))
     notes.log.update(outcome="replayed" if replayed else "created")
-    notes.headers.update({"Location": f"{PATH}/{stored.id}", **(REPLAYED if replayed else {})})
-    return stored.answer()
+    return stored.answer(), {"Location": f"{PATH}/{stored.id}", **(REPLAYED if replayed else {})}
 
 
 def authenticate(request: Request, app: Application) -> Caller:

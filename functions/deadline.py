@@ -1,8 +1,8 @@
-"""The last resort against whatever hangs: a request ends before Lambda ends the function.
+"""The last resort against what takes too long: a request ends before Lambda ends the function.
 
 botocore's limits are for each attempt and each piece of an answer. An answer that trickles in, or a service that asks
 for long pauses, could still outlive the function; then Lambda would kill the process, and the gateway would answer in a
-shape that is not ours.
+shape that is not ours. What no signal interrupts is the resolver of names: the template limits that.
 """
 
 import signal
@@ -11,18 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from agents.errors import ServiceUnavailable
-
 ANSWER_SECONDS = 0.5
 """What is kept of the function's time for the answer and its log line."""
 
 
-class _TimeIsUp(BaseException):
+class TimeIsUp(BaseException):
     """Not an Exception: botocore would take that for a failed attempt and make another."""
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise _TimeIsUp
+    raise TimeIsUp
 
 
 @contextmanager
@@ -37,8 +35,9 @@ def deadline(context: object) -> Iterator[None]:
 
     Raises
     ------
-    ServiceUnavailable
-        When it was interrupted. A write may have been done all the same: the retry with the same key finds it.
+    TimeIsUp
+        When it was interrupted, if only on its way out. A write may have been done all the same: the retry with the
+        same key finds it.
     """
     time_left = getattr(context, "get_remaining_time_in_millis", None)
     if time_left is None or threading.current_thread() is not threading.main_thread():
@@ -46,13 +45,10 @@ def deadline(context: object) -> Iterator[None]:
         return
     seconds = time_left() / 1000 - ANSWER_SECONDS
     if seconds <= 0:
-        raise ServiceUnavailable(internal="out of time")
+        raise TimeIsUp
     signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-    except _TimeIsUp:
-        raise ServiceUnavailable(internal="out of time") from None
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)

@@ -5,20 +5,26 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import boto3
 from aws_lambda_powertools.logging import Logger
+from botocore.client import BaseClient
 from botocore.config import Config
 
 from agents.api_keys import ALPHABET
-from agents.aws_errors import refuse_foreign_answer, refuse_spoiled_answer
+from agents.aws_errors import refuse_foreign_answer
 from agents.errors import DeploymentError
 from agents.validation import AllowedValues
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_kms import KMSClient
+
+Client = TypeVar("Client", bound=BaseClient)
+
+MAX_ATTEMPTS = 3
+"""How often a call is tried: once, and again after what may pass."""
 
 _COUNT = re.compile("[0-9]{1,9}")
 LOG_LEVELS = frozenset(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
@@ -29,7 +35,7 @@ LOG_LEVELS = frozenset(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 _CLIENT_CONFIG = Config(
     connect_timeout=0.5,
     read_timeout=1,
-    retries={"mode": "standard", "total_max_attempts": 3},
+    retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
     tcp_keepalive=True,
     parameter_validation=False,  # a third of a large write's time, and our requests are typed
     ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # the stubs lack it
@@ -96,29 +102,26 @@ class Environment:
         level = self.variables.get("LOG_LEVEL", "").strip().upper()
         return level if level in LOG_LEVELS else "INFO"
 
-    def dynamodb(self) -> "DynamoDBClient":
+    def dynamodb(self, attempts: int = MAX_ATTEMPTS) -> "DynamoDBClient":
         """Make a DynamoDB client with bounded time and attempts."""
-        _silence_botocore()
-        client = boto3.client("dynamodb", config=_CLIENT_CONFIG, endpoint_url=self.endpoint_url)
-        client.meta.events.register("before-parse", refuse_foreign_answer)
-        client.meta.events.register("after-call", refuse_spoiled_answer)
-        return client
+        config = _CLIENT_CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": attempts}))
+        return _guarded(boto3.client("dynamodb", config=config, endpoint_url=self.endpoint_url))
 
     def kms(self) -> "KMSClient":
         """Make a KMS client with bounded time and attempts."""
-        _silence_botocore()
-        client = boto3.client("kms", config=_CLIENT_CONFIG, endpoint_url=self.endpoint_url)
-        client.meta.events.register("before-parse", refuse_foreign_answer)
-        return client
+        return _guarded(boto3.client("kms", config=_CLIENT_CONFIG, endpoint_url=self.endpoint_url))
 
     def logger(self, service: str) -> Logger:
         """Make the structured logger."""
         return Logger(service=service, level=self.log_level)
 
 
-def _silence_botocore() -> None:
+def _guarded(client: Client) -> Client:
+    """Let a client believe nobody but AWS, and log nothing of what it sends."""
+    client.meta.events.register("after-call", refuse_foreign_answer)
     # Where the root logger is at DEBUG, it would log whole requests, plain secrets included.
     logging.getLogger("botocore").setLevel(logging.WARNING)
+    return client
 
 
 def random_text(length: int) -> str:

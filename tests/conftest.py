@@ -35,7 +35,7 @@ EXAMPLE: dict[str, Any] = {
 MINIMUM: dict[str, Any] = {"name": "Sophie", "ttsModel": {"provider": "rime"}}
 """The least that creates an agent."""
 
-ELEVENLABS_KEY = "sk_elevenlabs_0123456789abcdef"
+ELEVENLABS_KEY = "sk_elevenlabs_q7Rw2LzX9mVt4KpB"
 
 BYO: dict[str, Any] = {
     "name": "Sophie",

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import hashlib
 import io
 import logging
 from collections.abc import Iterator
@@ -9,24 +10,49 @@ from functools import cache
 
 import create_agent
 
-SHOWN = 12
-"""Characters of a secret that give it away."""
+WINDOW = 8
+"""Characters of a secret that give it away, wherever in it they stand."""
+
+LOUD = {
+    "LOG_LEVEL": "DEBUG",
+    "POWERTOOLS_LOG_LEVEL": "DEBUG",
+    "POWERTOOLS_LOGGER_LOG_EVENT": "true",
+    "POWERTOOLS_DEV": "true",
+    "POWERTOOLS_DEBUG": "true",
+}
+"""An environment that asks for everything to be said."""
+
+
+def windows(text: str, length: int) -> frozenset[str]:
+    """Return all pieces of a text of a length."""
+    return frozenset(text[start : start + length] for start in range(len(text) - length + 1))
 
 
 @cache
 def forms(secret: str) -> frozenset[str]:
-    """Return the texts that would betray a secret: its beginning, and its encodings wherever in a text they begin."""
+    """Return the texts that would betray a secret: any piece of it, its encodings wherever they begin, its hashes."""
     raw = secret.encode()
-    encoded = {raw.hex(), raw.hex().upper(), secret[::-1]}
+    betrayals = {*windows(secret, WINDOW), *windows(raw.hex(), 2 * WINDOW), *windows(raw.hex().upper(), 2 * WINDOW)}
     for offset, uncertain in ((0, 0), (1, 2), (2, 3)):
         standard = base64.b64encode(b"\0" * offset + raw).decode()[uncertain:].rstrip("=")[:-1]
-        encoded |= {standard, standard.replace("+", "-").replace("/", "_")}
-    return frozenset({secret[:SHOWN], *encoded})
+        for encoded in (standard, standard.replace("+", "-").replace("/", "_")):
+            betrayals |= windows(encoded, WINDOW + 3)
+    hashes = (hashlib.sha256(raw).hexdigest(), hashlib.sha1(raw).hexdigest(), hashlib.md5(raw).hexdigest())  # noqa: S324 - looked for
+    return frozenset(betrayals).union(digest[: 2 * WINDOW] for digest in hashes)
 
 
 def found(secrets: frozenset[str], text: str) -> list[str]:
     """Return which of them a text holds."""
     return [form for form in secrets if form in text]
+
+
+def forget_logger() -> None:
+    """Let the next logger be made from the environment as it then is: Powertools keeps the first of a name."""
+    logger = logging.getLogger(create_agent.SERVICE)
+    logger.handlers.clear()
+    for mark in ("init", "powertools_handler"):
+        vars(logger).pop(mark, None)
+    create_agent.logger.cache_clear()
 
 
 @contextlib.contextmanager
@@ -40,11 +66,10 @@ def recorded() -> Iterator[io.StringIO]:
     root.setLevel(logging.DEBUG)
     try:
         with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
-            handler = create_agent.logger().registered_handler
-            before = handler.setStream(stream) if isinstance(handler, logging.StreamHandler) else None
+            forget_logger()
+            create_agent.logger()  # it writes to this stream
             yield stream
-            if isinstance(handler, logging.StreamHandler) and before:
-                handler.setStream(before)
     finally:
+        forget_logger()
         root.removeHandler(everything)
         root.setLevel(level)

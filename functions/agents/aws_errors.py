@@ -1,6 +1,5 @@
 """What botocore raises, as errors that have an answer."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -13,7 +12,6 @@ from agents.errors import InternalError, ServiceUnavailable
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
-    from botocore.model import OperationModel
 
 # The request itself was wrong, which is our fault and no retry will mend.
 _OUR_FAULT = frozenset(("ValidationException", "SerializationException"))
@@ -22,53 +20,32 @@ _CONDITION_FAILED = frozenset(("ConditionalCheckFailedException", "TransactionCa
 
 
 class ForeignAnswerError(BotoCoreError):
-    """Something that is not the service has answered 200."""
+    """Something that is not the service has answered, or has spoiled its answer."""
 
     fmt = "The answer is not the service's."
 
 
-def refuse_foreign_answer(operation_model: "OperationModel", response_dict: Mapping[str, Any], **_: object) -> None:
-    """Refuse an answer that says nothing of what was asked, unless DynamoDB vouches for it with its checksum.
+def refuse_foreign_answer(http_response: "AWSResponse", parsed: Mapping[str, Any], **_: object) -> None:
+    """Refuse an answer that is not the service's, or that DynamoDB's checksum does not vouch for.
 
-    botocore takes a body that it cannot read, such as a proxy's page, for an empty answer. Believed, that would be a
-    key that does not exist, or a write that succeeded. KMS has no empty answer.
-
-    Parameters
-    ----------
-    operation_model, response_dict
-        What botocore's event ``before-parse`` brings.
-
-    Raises
-    ------
-    ForeignAnswerError
-        When it is not the service that has answered.
-    """
-    if response_dict["status_code"] != HTTPStatus.OK or "x-amz-crc32" in response_dict["headers"]:
-        return
-    try:
-        content = json.loads(response_dict["body"])
-    except ValueError:
-        content = None
-    expected = operation_model.output_shape.members if operation_model.output_shape else {}
-    if not isinstance(content, dict) or content.keys().isdisjoint(expected):
-        raise ForeignAnswerError
-
-
-def refuse_spoiled_answer(http_response: "AWSResponse", **_: object) -> None:
-    """Refuse an answer of DynamoDB whose checksum is wrong: after its last attempt, botocore takes it as it is.
+    botocore takes a body that it cannot read, such as a proxy's page, for an empty answer, and after its last attempt
+    any checksum for a right one. Believed, that would be a key that does not exist, or a write that succeeded.
 
     Parameters
     ----------
-    http_response
+    http_response, parsed
         What botocore's event ``after-call`` brings.
 
     Raises
     ------
     ForeignAnswerError
-        When it is not what the service has answered.
+        When the status is a success but not 200; when the checksum is wrong; when there is none, as with KMS, and the
+        answer says nothing.
     """
-    checksum = http_response.headers.get("x-amz-crc32")
-    if checksum is not None and checksum != str(crc32(http_response.content)):
+    status, checksum = http_response.status_code, http_response.headers.get("x-amz-crc32")
+    says_something = bool(parsed.keys() - {"ResponseMetadata"})  # errors do
+    is_genuine = says_something if checksum is None else checksum == str(crc32(http_response.content))
+    if HTTPStatus.OK < status < HTTPStatus.MULTIPLE_CHOICES or not is_genuine:
         raise ForeignAnswerError
 
 
@@ -99,5 +76,5 @@ def translated(operation: str) -> Iterator[None]:
         kind = InternalError if code in _OUR_FAULT else ServiceUnavailable
         # Not chained: botocore's messages can hold values.
         raise kind(internal=f"{operation}: {code}") from None
-    except BotoCoreError as error:
+    except Exception as error:  # noqa: BLE001 - botocore raises anything over an answer that it cannot read
         raise ServiceUnavailable(internal=f"{operation}: {type(error).__name__}") from None

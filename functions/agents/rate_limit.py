@@ -1,9 +1,8 @@
 """How many requests an API key may send in a minute: a fixed window, counted with one write to DynamoDB.
 
 A key's count stands under its id and the minute, so that nothing has to be reset: the next minute has another item, and
-DynamoDB deletes the old ones. The count is approximate by nature: clocks of functions differ, at the turn of a minute
-twice the limit can pass within seconds, and an attempt that botocore makes again counts again. It never lets more than
-the limit pass within one minute of one clock.
+DynamoDB deletes the old ones. While the table answers, no more than the limit passes within one minute of one clock;
+but clocks of functions differ, and at the turn of a minute twice the limit can pass within seconds.
 """
 
 from datetime import UTC, datetime
@@ -29,7 +28,7 @@ class RateLimiter:
     Parameters
     ----------
     client : DynamoDBClient
-        Boto3's low-level client.
+        Boto3's low-level client, and none that others use: its failures would use up the attempts that they share.
     table : str
         Name of the table; its partition key is ``keyIdAndMinute``.
     limit : int
@@ -69,10 +68,10 @@ class RateLimiter:
         try:
             with translated("UpdateItem"):
                 answer = self._client.update_item(**count_request(self._table, key_id, start, self._limit))
+                used = int(answer["Attributes"]["requests"]["N"])
         except self._client.exceptions.ConditionalCheckFailedException:
             headers = rate_limit_fields(self._limit, 0, seconds)
             raise RateLimitExceeded(seconds, datetime.fromtimestamp(end, UTC), headers) from None
-        used = int(answer["Attributes"]["requests"]["N"])
         return rate_limit_fields(self._limit, self._limit - used, seconds)
 
 

@@ -186,7 +186,7 @@ def test_a_context_that_cannot_tell_the_time_is_no_obstacle(client: Client) -> N
 
 
 def test_sealing_that_took_too_long_is_503_before_the_write(client: Client, stage: Stage) -> None:
-    left = iter((8000, 300))
+    left = iter((28_000, 8000, 300))  # for the deadline, before the sealing and after it
 
     check_unavailable(client.send(client.event(BYO), SimpleNamespace(get_remaining_time_in_millis=lambda: next(left))))
     assert stage.items == []

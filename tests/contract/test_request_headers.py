@@ -50,6 +50,7 @@ def test_another_workspace_is_403_whether_it_exists_or_not(
     manage(action="issue", workspaceId="workspace-b", userId="user-b")
     existing = client.post(headers={"x-workspace-id": "workspace-b"})
     unknown = client.post(headers={"x-workspace-id": "no-such-workspace"})
+    assert client.post(headers={"x-workspace-id": "WORKSPACE-A"}).status == 403
 
     assert (existing.status, existing.code) == (403, "workspace_forbidden")
     assert existing.text == unknown.text

@@ -18,6 +18,9 @@ TEMPLATE = load_template()
 FUNCTIONS = TEMPLATE.resources("AWS::Serverless::Function")
 
 
+OF_THE_C_LIBRARY = {"RES_OPTIONS": "timeout:1 attempts:1"}
+
+
 def statements(function: str) -> list[dict[str, Any]]:
     (policy,) = FUNCTIONS[function]["Policies"]
     found: list[dict[str, Any]] = policy["Statement"]
@@ -108,7 +111,7 @@ def test_each_function_is_given_the_variables_that_it_reads_and_no_other(
     monkeypatch.setattr(module, "Environment", lambda _: Environment(given))
     module.application()
 
-    assert read == set(given)
+    assert read | OF_THE_C_LIBRARY.keys() == set(given)
 
 
 def test_a_function_has_more_time_than_its_calls_and_less_than_the_gateway() -> None:
@@ -119,6 +122,11 @@ def test_a_deployment_runs_on_lambdas_python_and_knows_no_other_aws() -> None:
     assert TEMPLATE.content["Globals"]["Function"]["Runtime"] == "python3.14"
     assert TEMPLATE.content["Parameters"]["Architecture"]["Default"] == "arm64"
     assert [TEMPLATE.environment(function)["ENDPOINT_URL"] for function in FUNCTIONS] == ["", ""]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_names_are_looked_up_in_time(function: str) -> None:
+    assert TEMPLATE.environment(function).items() >= OF_THE_C_LIBRARY.items()
 
 
 def test_the_stream_brings_new_agents_whole() -> None:

@@ -5,26 +5,26 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore.config import Config
+from botocore.retries.standard import ExponentialBackoff
 
 import create_agent
+import deployment
 from tests import emulator
 from tests.hostile.proxy import Proxy, serving
 from tests.hostile.world import Outbound, World
+from tests.leaks import LOUD, forget_logger
 from tests.local import aws
 from tests.local.template import Template
 
 # What an operator, or somebody else, might set: none of it may weaken a time limit or let a secret out.
 POISON = {
+    **LOUD,
     "AWS_MAX_ATTEMPTS": "100",
     "AWS_RETRY_MODE": "adaptive",
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
     "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9",
     "AWS_ENDPOINT_URL_KMS": "http://127.0.0.1:9",
-    "LOG_LEVEL": "DEBUG",
-    "POWERTOOLS_LOG_LEVEL": "DEBUG",
-    "POWERTOOLS_LOGGER_LOG_EVENT": "true",
-    "POWERTOOLS_DEV": "true",
-    "POWERTOOLS_DEBUG": "true",
 }
 
 Compose = Callable[[dict[str, str | None]], None]
@@ -49,13 +49,14 @@ def world(template: Template, proxy: Proxy) -> Iterator[World]:
     aws.create_resources(template, clients)
     world = World(proxy, clients, Outbound())
     yield world
+    world.check_tables()
     _summary.append(
         f"{world.requests} requests, {sum(proxy.injected.values())} faults injected: "
         + (", ".join(f"{count} {action}" for action, count in sorted(proxy.injected.items())) or "none")
     )
     _summary.append(f"{len(world.created)} agents answered with 201, {len(world.stored)} stored")
-    _summary.append(f"{len(world.secrets)} forms of secrets looked for in logs, answers and tables")
-    _summary.append(f"{len(world.leaks)} of them found")
+    _summary.append(f"{len(world.secrets)} secrets looked for in {world.forms} forms in logs, answers and tables")
+    _summary.append(f"{len(world.leaks)} found")
 
 
 @pytest.fixture
@@ -76,6 +77,15 @@ def new_application(monkeypatch: pytest.MonkeyPatch, proxy: Proxy) -> Iterator[C
     forget_application()
 
 
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch, new_application: Compose) -> None:
+    """Let time limits and pauses be as they are, but shorter, so that thousands of faults fit in minutes."""
+    shorter = deployment._CLIENT_CONFIG.merge(Config(connect_timeout=0.2, read_timeout=0.3))  # noqa: SLF001 - no variable can change it
+    monkeypatch.setattr(deployment, "_CLIENT_CONFIG", shorter)
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda _self, _context: 0.01)
+    new_application({"RATE_LIMIT_PER_MINUTE": "1000"})
+
+
 def forget_application() -> None:
     """Let the functions be composed anew, and leave no connection open."""
     if create_agent.application.cache_info().currsize:
@@ -85,7 +95,7 @@ def forget_application() -> None:
         if kms.cache_info().currsize:
             kms().close()
     create_agent.application.cache_clear()
-    create_agent.logger.cache_clear()
+    forget_logger()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

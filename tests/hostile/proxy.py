@@ -28,6 +28,11 @@ TRICKLE_SECONDS = 0.9
 
 ALWAYS = 1_000_000
 
+OPERATIONS = ("GetItem", "UpdateItem", "Encrypt", "PutItem", "*")
+ACTIONS_BEFORE = ("reset_before", "hang_before", "500_before", "page_before", "foreign_before", "throttle")
+ACTIONS_AFTER = ("reset_after", "hang_after", "500_after", "foreign_after", "truncated_after", "checksum_after")
+ACTIONS = (*ACTIONS_BEFORE, *ACTIONS_AFTER, "slow", "trickle_after", "throttle_for_long")
+
 _HTML = {"Content-Type": "text/html"}
 _PAGE = b"<html><h1>503 Service Unavailable</h1></html>"
 # Each service has its own word for it.
@@ -51,6 +56,8 @@ class Fault:
         How many pass before.
     share : float
         Of how many of them, by chance.
+    fired : bool
+        Whether it ever happened.
     """
 
     operation: str
@@ -58,6 +65,13 @@ class Fault:
     times: int = ALWAYS
     skip: int = 0
     share: float = 1
+    fired: bool = False
+
+    def __post_init__(self) -> None:
+        if self.action not in ACTIONS and not self.action.startswith("error:"):
+            raise ValueError(f"unknown action {self.action}")
+        if self.operation not in OPERATIONS:
+            raise ValueError(f"unknown operation {self.operation}")
 
     def hits(self, operation: str, chance: float) -> bool:
         """Tell whether the next request of an operation is hit, and count it."""
@@ -67,6 +81,7 @@ class Fault:
             self.skip -= 1
             return False
         self.times -= 1
+        self.fired = True
         return True
 
 
@@ -76,6 +91,7 @@ class Call:
 
     operation: str
     content: dict[str, Any]
+    invocation: str
 
 
 @dataclass(frozen=True)
@@ -128,7 +144,7 @@ class Proxy:
     def answer(self, operation: str, headers: dict[str, str], body: bytes) -> Reply:
         """Answer one request, or raise ConnectionCutError."""
         with self._lock:
-            self.calls.append(Call(operation, json.loads(body)))
+            self.calls.append(Call(operation, json.loads(body), headers["amz-sdk-invocation-id"]))
             fault = next((each for each in self.faults if each.hits(operation, self._random.random())), None)
             if fault:
                 self.injected[fault.action] += 1
@@ -194,11 +210,6 @@ class Proxy:
     def disconnect(self) -> None:
         """Close this thread's connection to the service."""
         self._connection().close()
-
-
-ACTIONS_BEFORE = ("reset_before", "hang_before", "500_before", "page_before", "foreign_before", "throttle")
-ACTIONS_AFTER = ("reset_after", "hang_after", "500_after", "foreign_after", "truncated_after", "checksum_after")
-ACTIONS = (*ACTIONS_BEFORE, *ACTIONS_AFTER, "slow", "trickle_after", "throttle_for_long")
 
 
 def _error(status: int, code: str, more: Mapping[str, str] = MappingProxyType({})) -> Reply:

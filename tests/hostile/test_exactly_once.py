@@ -8,12 +8,9 @@ from collections import Counter
 from itertools import product
 
 import pytest
-from botocore.config import Config
 
-import deployment
 from tests.hostile.case import Case
 from tests.hostile.checks import check_always
-from tests.hostile.conftest import Compose
 from tests.hostile.proxy import ACTIONS_AFTER, ACTIONS_BEFORE, ALWAYS
 from tests.hostile.world import Keys, Seen, World
 
@@ -25,20 +22,12 @@ CALLS = ("GetItem", "UpdateItem", "Encrypt", "PutItem")
 FAULTS = list(product(CALLS, (*ACTIONS_BEFORE, *ACTIONS_AFTER), (1, ALWAYS)))
 
 
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch, new_application: Compose) -> None:
-    """Let time limits be as they are, but shorter, so that what hangs for ever does not take as long."""
-    shorter = deployment._CLIENT_CONFIG.merge(Config(connect_timeout=0.2, read_timeout=0.3))  # noqa: SLF001 - no variable can change it
-    monkeypatch.setattr(deployment, "_CLIENT_CONFIG", shorter)
-    new_application({"RATE_LIMIT_PER_MINUTE": "1000"})
-
-
 def expected(operation: str, action: str, times: int) -> int:
     """Return the status of a request that meets a fault."""
     if operation == "UpdateItem":
         return 201  # it protects, it does not authorize
     if action == "checksum_after" and operation == "Encrypt":
-        return 201  # KMS has no checksum
+        return 503  # KMS has no checksum, so botocore looks at none and does not try again
     if operation == "PutItem" and action.endswith("_after"):
         return 201  # it is looked up
     heals = times == 1 and not action.startswith("foreign")

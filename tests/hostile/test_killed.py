@@ -46,9 +46,11 @@ def run_and_kill(world: World, event: object, operation: str, moment: str) -> st
             done.set()
 
     world.proxy.on_request = watch
-    out, _ = process.communicate(json.dumps(event).encode(), timeout=60)
-    assert done.wait(20)
-    world.proxy.on_request = lambda _operation, _moment: None
+    try:
+        out, _ = process.communicate(json.dumps(event).encode(), timeout=60)
+        assert done.wait(20)
+    finally:
+        world.proxy.on_request = lambda _operation, _moment: None
     assert process.returncode == -signal.SIGKILL
     return out.decode()
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import sys
 import threading
 import time
@@ -18,11 +19,14 @@ from agents.key_store import KeyStore, NewKey
 from agents.store import from_item
 from deployment import random_text
 from tests.conftest import Answer
-from tests.hostile.case import Case, event_of
+from tests.hostile.case import Case, event_of, filled
 from tests.hostile.proxy import Call, Fault, Proxy
-from tests.leaks import forms, recorded
+from tests.leaks import WINDOW, forms, recorded, windows
 from tests.local import aws
 from tests.local.gateway import Context
+from tests.local.template import load_template
+
+FUNCTION_MS = int(load_template().timeout * 1000)
 
 _DAY = timedelta(days=1)
 
@@ -62,8 +66,10 @@ class Seen:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """The log lines of requests."""
-        return [json.loads(line) for line in self.log.splitlines() if line.startswith('{"level"')]
+        """The log lines of requests, which a poisoned environment spreads over several lines."""
+        decode = json.JSONDecoder().raw_decode
+        starts = (match.start() for match in re.finditer(r'^\{\s*"level"', self.log, re.MULTILINE))
+        return [decode(self.log, start)[0] for start in starts]
 
 
 class Keys(dict[str, str]):
@@ -80,8 +86,9 @@ class Keys(dict[str, str]):
         super().__init__(
             WORKSPACE=f"workspace-{name}-a",
             OTHER_WORKSPACE=f"workspace-{name}-b",
-            ELEVENLABS_KEY=f"sk_{token_hex(24)}",
-            OTHER_ELEVENLABS_KEY=f"sk_{token_hex(24)}",
+            ELEVENLABS_KEY=f"sk_{random_text(48)}",
+            OTHER_ELEVENLABS_KEY=f"sk_{random_text(48)}",
+            WORKSPACE_UPPER=f"WORKSPACE-{name.upper()}-A",
             TEST_KEY=new_key(random_text, "test"),
             UNKNOWN_KEY=new_key(random_text),
         )
@@ -95,9 +102,12 @@ class Keys(dict[str, str]):
     @property
     def secrets(self) -> frozenset[str]:
         """What must be found nowhere."""
-        api_keys = (value for name, value in self.items() if value.startswith("cca_"))
-        secrets = [self["ELEVENLABS_KEY"], self["OTHER_ELEVENLABS_KEY"], *(key.rsplit("_", 1)[-1] for key in api_keys)]
-        return frozenset().union(*map(forms, secrets))
+        return frozenset().union(*map(forms, self.texts))
+
+    @property
+    def texts(self) -> list[str]:
+        """The secrets themselves, without what may be seen of them."""
+        return [value.rsplit("_", 1)[-1] for value in self.values() if value.startswith(("cca_", "sk_"))]
 
     @property
     def hashes(self) -> frozenset[str]:
@@ -135,7 +145,7 @@ class Keys(dict[str, str]):
         if name == "ROTATED_KEY":
             self._store.replace(record, self._new(new_key(random_text)), until=self._now + _DAY)
         if name == "BROKEN_KEY":
-            self._break(self[name], case["record"])
+            self._break(self[name], filled(case["record"], self))
 
     def _break(self, key: str, changes: dict[str, Any]) -> None:
         """Set attributes of a key's record to other attribute values, or remove them."""
@@ -154,10 +164,12 @@ class Outbound:
         sys.addaudithook(self._note)
 
     def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "socket.connect":
+        if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
             self.addresses.add(arguments[1])
         if event == "socket.getaddrinfo":
             self.addresses.add(arguments[:2])
+        if event in ("socket.gethostbyname", "subprocess.Popen", "os.system", "os.posix_spawn"):
+            self.addresses.add(repr(arguments))
 
 
 @dataclass
@@ -178,7 +190,9 @@ class World:
     clients: aws.Clients
     outbound: Outbound
     secrets: set[str] = field(default_factory=set)
+    forms: int = 0
     leaks: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
     requests: int = 0
     created: set[tuple[str, str]] = field(default_factory=set)
     stored: set[tuple[str, str]] = field(default_factory=set)
@@ -190,6 +204,7 @@ class World:
     def run(self, steps: list[Case], keys: Keys) -> Seen:
         """Send the requests of a case in turn, and look at everything that came of it."""
         self.proxy.calls.clear()
+        self.unused = []
         self.outbound.addresses.clear()
         with recorded() as log:
             sent = [one for step in steps for one in self._step(step, keys)]
@@ -201,13 +216,17 @@ class World:
     def _step(self, step: Case, keys: Keys) -> list[Sent]:
         self.proxy.plan(*(Fault(**fault) for fault in step.get("faults", [])))
         times = step.get("times", 1)
+        faults = self.proxy.faults
         events = [event_of(step, {**keys, "NUMBER": str(number)}) for number in range(times)]
         with clock(step):
-            if not step.get("parallel"):
-                return [self._send(event, step) for event in events]
-            start = threading.Barrier(times)
-            with ThreadPoolExecutor(times) as pool:
-                return list(pool.map(lambda event: self._send(event, step, start), events))
+            if step.get("parallel"):
+                start = threading.Barrier(times)
+                with ThreadPoolExecutor(times) as pool:
+                    sent = list(pool.map(lambda event: self._send(event, step, start), events))
+            else:
+                sent = [self._send(event, step) for event in events]
+        self.unused += [fault.action for fault in faults if not fault.fired]
+        return sent
 
     def _send(self, event: Any, step: Case, start: threading.Barrier | None = None) -> Sent:
         context: Any = Context()
@@ -229,8 +248,23 @@ class World:
         )
         return [dict(item) for page in pages for item in page["Items"]]
 
+    def check_tables(self) -> None:
+        """Check what all cases left: no agent but those that were seen, and no secret beside the agents."""
+        scan = self.clients.dynamodb.get_paginator("scan")
+        names = {"#id": "_id"}
+        pages = scan.paginate(
+            TableName="AgentsTable", ProjectionExpression="workspaceId, #id", ExpressionAttributeNames=names
+        )
+        assert {(item["workspaceId"]["S"], item["_id"]["S"]) for page in pages for item in page["Items"]} == self.stored
+        tables = ("ApiKeysTable", "RateLimitsTable")
+        dump = "".join(repr(page["Items"]) for name in tables for page in scan.paginate(TableName=name))
+        pieces = windows(dump, WINDOW)
+        self.leaks += [piece for secret in self.secrets for piece in windows(secret, WINDOW) & pieces]
+        assert self.leaks == []
+
     def _remember(self, keys: Keys, sent: list[Sent], items: list[dict[str, Any]]) -> None:
-        self.secrets |= keys.secrets
+        self.secrets |= set(keys.texts)
+        self.forms += len(keys.secrets)
         self.stored |= {(item["workspaceId"]["S"], item["_id"]["S"]) for item in items}
         self.requests += len(sent)
         created = [one.answer.body for one in sent if one.answer.status == 201]

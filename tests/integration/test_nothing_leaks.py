@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import create_agent
 from tests.conftest import BYO, ELEVENLABS_KEY, Client, Stage
 from tests.faults import lose_answers, lose_requests, refuse
-from tests.leaks import forms, found, recorded
+from tests.leaks import LOUD, forms, found, recorded
 
 pytestmark = pytest.mark.filterwarnings("ignore:POWERTOOLS_")  # it says that it is told to say too much
 
@@ -20,16 +21,8 @@ def logs(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, new_application: Callable[[], None]
 ) -> Iterator[io.StringIO]:
     """Everything that any library logs, with an environment that asks for all of it."""
-    poison = {
-        "LOG_LEVEL": request.param,
-        "POWERTOOLS_LOG_LEVEL": request.param,
-        "POWERTOOLS_LOGGER_LOG_EVENT": "true",
-        "POWERTOOLS_DEV": "true",
-        "POWERTOOLS_DEBUG": "true",
-    }
-    for name, value in poison.items():
+    for name, value in {**LOUD, "LOG_LEVEL": request.param, "POWERTOOLS_LOG_LEVEL": request.param}.items():
         monkeypatch.setenv(name, value)
-    create_agent.logger.cache_clear()
     logging.getLogger("botocore").setLevel(logging.NOTSET)
     new_application()
     with recorded() as log:
@@ -60,9 +53,11 @@ def test_no_secret_leaks(
     FAULTS[fault](app.agents._client, app.kms())  # noqa: SLF001 - faults go into the clients in use
     logs.truncate(0)
     answer = client.post({**BYO, **change})
+    level = os.environ["LOG_LEVEL"]
+    assert create_agent.logger().log_level == (logging.DEBUG if level == "DEBUG" else logging.INFO)
 
     said = logs.getvalue()
     assert f'"status":{answer.status}' in said.replace(" ", "")
     seen = said + answer.text + str(answer.headers) + stage.dump()
     api_key = client.headers["x-api-key"].rsplit("_", 1)[-1]
-    assert found(forms(ELEVENLABS_KEY) | forms(api_key), seen) == []
+    assert found(forms(ELEVENLABS_KEY.removeprefix("sk_elevenlabs_")) | forms(api_key), seen) == []

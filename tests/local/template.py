@@ -49,8 +49,9 @@ class Template:
 
     def environment(self, function: str) -> dict[str, str]:
         """Return a function's variables, resolved as `sam local` does: a reference to a resource is its logical id."""
+        of_all = self.content["Globals"]["Function"]["Environment"]["Variables"]
         variables = self.resources("AWS::Serverless::Function")[function]["Environment"]["Variables"]
-        return {name: self.resolve(value) for name, value in variables.items()}
+        return {name: self.resolve(value) for name, value in {**of_all, **variables}.items()}
 
     @property
     def timeout(self) -> float:

@@ -76,6 +76,15 @@ def test_botocore_never_logs_what_it_sends(service: str, monkeypatch: pytest.Mon
     assert not logging.getLogger("botocore.endpoint").isEnabledFor(logging.INFO)
 
 
+def test_a_client_whose_failures_matter_little_tries_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**REGION, "AWS_MAX_ATTEMPTS": "100"}.items():
+        monkeypatch.setenv(name, value)
+    client: Any = Environment({}).dynamodb(attempts=1)
+
+    assert client.meta.config.retries == {"mode": "standard", "total_max_attempts": 1}
+    assert (client.meta.config.connect_timeout, client.meta.config.read_timeout) == (0.5, 1)
+
+
 @pytest.mark.parametrize("service", ["dynamodb", "kms"])
 def test_the_environment_cannot_change_time_limits_attempts_or_endpoint(
     service: str, monkeypatch: pytest.MonkeyPatch
