@@ -43,7 +43,8 @@ def forms(secret: str) -> frozenset[str]:
 
 def found(secrets: frozenset[str], text: str) -> list[str]:
     """Return which of them a text holds."""
-    return [form for form in secrets if form in text]
+    lengths = {len(form) for form in secrets}
+    return sorted(form for length in lengths for form in secrets & windows(text, length))
 
 
 def forget_logger() -> None:

@@ -11,7 +11,6 @@ from agents.models import ANSWER_FIELDS
 from agents.sealing import encryption_context
 from agents.values import to_json
 from tests.conftest import without_rate_limit
-from tests.hostile.case import filled
 from tests.hostile.world import FUNCTION_MS, Keys, Seen, Sent, World, agent_of
 from tests.leaks import found
 
@@ -97,7 +96,7 @@ def check_items(seen: Seen, keys: Keys, world: World) -> None:
             blob = base64.b64decode(tts_model["elevenLabsApiKey"]["S"])
             context = encryption_context(workspace_id, agent_id)
             secret = world.clients.kms.decrypt(CiphertextBlob=blob, EncryptionContext=context)["Plaintext"].decode()
-            assert any(secret in json.dumps(filled(sent.step, keys), default=str) for sent in seen.sent)
+            assert secret in json.dumps([keys, *(sent.step for sent in seen.sent)], default=str)
 
 
 def check_calls(seen: Seen, keys: Keys) -> None:

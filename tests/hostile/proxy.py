@@ -9,6 +9,7 @@ import json
 import random
 import socket
 import struct
+import sys
 import threading
 import time
 import zlib
@@ -263,6 +264,11 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say what is wrong, unless it is that a client has gone: those whose time is up do."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
         """Close without a polite end, so that a cut connection is reset."""
