@@ -8,7 +8,6 @@ from collections import Counter
 from typing import Any
 
 from agents.models import ANSWER_FIELDS
-from agents.sealing import encryption_context
 from agents.values import to_json
 from tests.conftest import without_rate_limit
 from tests.hostile.world import FUNCTION_MS, Keys, Seen, Sent, World, agent_of
@@ -94,7 +93,7 @@ def check_items(seen: Seen, keys: Keys, world: World) -> None:
         assert ("elevenLabsApiKey" in tts_model) == (tts_model["provider"]["S"] == "11labs_byo")
         if "elevenLabsApiKey" in tts_model:
             blob = base64.b64decode(tts_model["elevenLabsApiKey"]["S"])
-            context = encryption_context(workspace_id, agent_id)
+            context = {"workspaceId": workspace_id, "agentId": agent_id}
             secret = world.clients.kms.decrypt(CiphertextBlob=blob, EncryptionContext=context)["Plaintext"].decode()
             assert secret in json.dumps([keys, *(sent.step for sent in seen.sent)], default=str)
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from agents.sealing import encryption_context
 from agents.values import to_json
 from tests.hostile.case import Case, at, filled, load_cases, steps
 from tests.hostile.checks import check_always
@@ -112,7 +111,7 @@ def test_what_is_sealed_opens_for_its_agent_only(world: World, new_application: 
     (item,) = world.run([{"set": {"/ttsModel": byo}}], keys).items
     ciphertext = base64.b64decode(item["ttsModel"]["M"]["elevenLabsApiKey"]["S"])
     kms = world.clients.kms
-    context = encryption_context(keys["WORKSPACE"], item["_id"]["S"])
+    context = {"workspaceId": keys["WORKSPACE"], "agentId": item["_id"]["S"]}
 
     opened = kms.decrypt(CiphertextBlob=ciphertext, EncryptionContext=context)
     assert opened["Plaintext"].decode() == keys["ELEVENLABS_KEY"]

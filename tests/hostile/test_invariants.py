@@ -9,7 +9,7 @@ import hashlib
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
@@ -34,7 +34,13 @@ faults = st.fixed_dictionaries(
         "skip": st.sampled_from((0, 0, 1)),
     }
 )
-plans = st.lists(faults, max_size=3)
+BLIND = [
+    {"operation": "PutItem", "action": "reset_after"},
+    {"operation": "GetItem", "action": "reset_before", "skip": 1},
+]
+"""The write is done, and nobody can tell: chance alone would seldom make it so."""
+
+plans = st.one_of(st.lists(faults, max_size=3), st.lists(faults, max_size=3), st.just(BLIND))
 
 
 def machine(world: World) -> type[RuleBasedStateMachine]:
@@ -103,6 +109,7 @@ def test_the_invariants_hold_after_any_faults(world: World) -> None:
             stateful_step_count=12,
             deadline=None,  # faults take time
             suppress_health_check=list(HealthCheck),  # the same
+            phases=(Phase.generate,),  # a failing sequence is short enough, and shrinking it would take minutes
             database=None,
         ),
     )

@@ -111,8 +111,8 @@ class Keys(dict[str, str]):
 
     @property
     def hashes(self) -> frozenset[str]:
-        """What only the table of keys may hold."""
-        return frozenset(key_hash(value) for value in self.values() if value.startswith("cca_"))
+        """What only the table of keys may hold, and of the others nothing."""
+        return frozenset(key_hash(value) for value in self.values() if value.startswith(("cca_", "sk_")))
 
     def store(self, case: Case) -> None:
         """Store the keys that a case names."""
