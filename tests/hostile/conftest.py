@@ -77,11 +77,17 @@ def new_application(monkeypatch: pytest.MonkeyPatch, proxy: Proxy) -> Iterator[C
     forget_application()
 
 
+def set_time_limits(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let clients wait so long instead, for a connection and for an answer."""
+    limits = Config(connect_timeout=seconds, read_timeout=seconds)
+    config = deployment._CLIENT_CONFIG  # noqa: SLF001 - no variable can change it
+    monkeypatch.setattr(deployment, "_CLIENT_CONFIG", config.merge(limits))
+
+
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch, new_application: Compose) -> None:
     """Let time limits and pauses be as they are, but shorter, so that thousands of faults fit in minutes."""
-    shorter = deployment._CLIENT_CONFIG.merge(Config(connect_timeout=0.2, read_timeout=0.3))  # noqa: SLF001 - no variable can change it
-    monkeypatch.setattr(deployment, "_CLIENT_CONFIG", shorter)
+    set_time_limits(monkeypatch, 0.3)
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda _self, _context: 0.01)
     new_application({"RATE_LIMIT_PER_MINUTE": "1000"})
 

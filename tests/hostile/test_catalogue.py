@@ -12,7 +12,7 @@ import pytest
 from agents.values import to_json
 from tests.hostile.case import Case, at, filled, load_cases, steps
 from tests.hostile.checks import check_always
-from tests.hostile.conftest import Compose
+from tests.hostile.conftest import Compose, set_time_limits
 from tests.hostile.world import Keys, Seen, Sent, World, agent_of
 
 CASES = load_cases()
@@ -23,7 +23,9 @@ def test_no_two_cases_have_the_same_name() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
-def test_case(case: Case, world: World, new_application: Compose) -> None:
+def test_case(case: Case, world: World, new_application: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    if case.get("parallel"):
+        set_time_limits(monkeypatch, 30)  # what matters is what comes of it, and not how fast a small machine is
     keys = world.keys()
     keys.store(case)
     new_application(case.get("environment", {}))
