@@ -60,7 +60,10 @@ def _check_members(case: Case) -> None:
     unknown |= expect - OUTCOME_MEMBERS - (frozenset() if "steps" in case else ANSWER_MEMBERS)
     for step in case.get("steps", []):
         unknown |= (step.keys() - STEP_MEMBERS) | (step["expect"].keys() - ANSWER_MEMBERS)
-    unknown |= case.get("clock", {}).keys() - {"skew", "at"}
+    for step in steps(case):
+        unknown |= step.get("clock", {}).keys() - {"skew", "at"}
+        if not step["expect"].keys() & {"status", "statuses"}:
+            raise ValueError(f"{case['id']}: a request without a status that is expected")
     if unknown:
         raise ValueError(f"{case['id']}: unknown members {sorted(unknown)}")
 

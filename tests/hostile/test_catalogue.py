@@ -1,6 +1,6 @@
 """Every case of the catalogue, against the real handler, a real HTTP AWS and a proxy that breaks what a case says.
 
-What a case expects stands in it. What holds for all of them stands here.
+What a case expects stands in it. What holds for all of them stands in `checks`.
 """
 
 import base64

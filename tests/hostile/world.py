@@ -73,7 +73,7 @@ class Seen:
 
 
 class Keys(dict[str, str]):
-    """Values of the placeholders. A key is made when a case first names it.
+    """Values of the placeholders. Of the API keys, those are stored that a case names.
 
     Parameters
     ----------
