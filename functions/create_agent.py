@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.logging import Logger
 
+from agents.agent import Agent, new_agent
 from agents.api_keys import Caller, caller_of, check_key, key_hash
 from agents.errors import InternalError, MissingHeader, ServiceUnavailable, WorkspaceForbidden, as_api_error, render
 from agents.idempotency import agent_id, check_idempotency_key, digest
 from agents.key_store import KeyStore
-from agents.models import Agent, new_agent
 from agents.rate_limit import RateLimiter
 from agents.sealing import seal
 from agents.store import AgentStore, Write, check_size
@@ -104,6 +105,13 @@ def logger() -> Logger:
     return Environment(os.environ).logger(SERVICE)
 
 
+def prepare() -> None:
+    """Do before the first request what every request needs; never raise, for the first request will tell what is wrong."""
+    logger()
+    with suppress(Exception):
+        application()
+
+
 def handler(event: object, context: object) -> dict[str, Any]:
     """Answer one event of the HTTP API (payload 2.0); never raise, for the gateway would answer that in its own way.
 
@@ -145,19 +153,21 @@ def create(request: Request, context: object, app: Application, notes: Notes) ->
     given_key = request.headers.get("idempotency-key")
     idempotency_key = app.new_token() if given_key is None else check_idempotency_key(given_key)
     request.check_media_type()
-    body = parse_json(request.text())
+    text = request.text()
+    body = parse_json(text)
     wanted = validate(body, app.allowed, strict=request.prefers_strict())
     agent = new_agent(
-        wanted,
+        wanted.fields,
         agent_id=agent_id(caller.workspace_id, idempotency_key),
         workspace_id=caller.workspace_id,
         user_id=caller.user_id,
+        is_ready=wanted.secret is None,
         now=app.now(),
     )
     notes.log.update(agentId=agent.id)
-    check_size(agent)
+    check_size(agent, len(text))
     check_time(context)
-    if wanted.secret:
+    if wanted.secret is not None:
         agent = sealed(agent, wanted.secret, app)
         check_time(context)
     stored, replayed = app.agents.create(Write(agent, digest(idempotency_key, body), app.new_token()))

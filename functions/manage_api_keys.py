@@ -26,7 +26,7 @@ from pydantic_core import PydanticCustomError
 from agents.api_keys import KEY_ID_LENGTH, RandomText, new_key
 from agents.errors import Fault, ValidationFailed, as_api_error, render
 from agents.key_store import KeyStore, NewKey, Record, public_view
-from agents.models import visible_ascii
+from agents.rules import visible_ascii
 from agents.validation import faults_of
 from deployment import Environment, random_text
 from telemetry import report

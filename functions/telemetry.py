@@ -1,7 +1,9 @@
-"""One log line and one metric for each request, and one more when the rate limiter failed: ids and outcomes only."""
+"""One log line and one line of metrics for each request: ids and outcomes only."""
+
+from functools import cache
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 NAMESPACE = "CreateCallAgent"
 
@@ -27,11 +29,12 @@ def report(logger: Logger, service: str, status: int, fields: dict[str, str]) ->
     limiter_failed = "limiterFailure" in fields
     log = logger.error if status >= _SERVER_ERROR else logger.warning if limiter_failed else logger.info
     log(f"request {kind.lower()}", extra={"status": status, **{name: text for name, text in fields.items() if text}})
+    counts = _metrics(service)
     for name in (f"Requests{kind}", *(["RateLimiterFailed"] if limiter_failed else [])):
-        _count(service, name)
+        counts.add_metric(name, MetricUnit.Count, 1)
+    counts.flush_metrics()
 
 
-def _count(service: str, name: str) -> None:
-    dimensions = {"service": service}
-    with single_metric(name, MetricUnit.Count, 1, namespace=NAMESPACE, default_dimensions=dimensions):
-        pass  # printed on leaving
+@cache
+def _metrics(service: str) -> Metrics:
+    return Metrics(namespace=NAMESPACE, service=service)

@@ -9,7 +9,7 @@ import hmac
 import re
 
 from agents.errors import InvalidHeader
-from agents.values import Json, to_json
+from agents.values import Json, meaning
 
 _ID_DIGITS = 24
 _KEY = re.compile("[!-~]{1,255}")
@@ -43,4 +43,4 @@ def digest(key: str, body: Json) -> str:
     Keyed with the Idempotency-Key, which is stored nowhere: the body may hold a secret, and who reads the table must
     not be able to test guesses of it.
     """
-    return hmac.new(key.encode(), to_json(body, sort=True).encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key.encode(), meaning(body).encode(), "sha256").hex()

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from agents.agent import ANSWER_FIELDS, Agent
 from agents.aws_errors import translated
 from agents.errors import Fault, IdempotencyKeyReused, PayloadTooLarge, ServiceUnavailable
-from agents.models import ANSWER_FIELDS, Agent
 from agents.values import MAX_ITEM_BYTES, from_attribute, size_in_bytes, to_attribute
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import AttributeValueTypeDef, GetItemInputTypeDef, PutItemInputTypeDef
+
+MAX_GROWTH = 5
+"""Bytes in an item for one character of JSON, at most: ``1e37,`` takes 22. The rest is for what the server adds."""
 
 Item = dict[str, Any]
 """Attribute values by name, as the low-level client takes and gives them."""
@@ -52,14 +55,23 @@ def from_item(item: Item) -> Agent:
     return Agent({name: values[name] for name in ANSWER_FIELDS}, values["extraFields"])
 
 
-def check_size(agent: Agent) -> None:
+def check_size(agent: Agent, sent: int) -> None:
     """Refuse an agent that DynamoDB would refuse, before anything is sealed or written.
+
+    Parameters
+    ----------
+    agent : Agent
+        What is to be stored.
+    sent : int
+        Length of the JSON text that it comes from. Most are so short that nothing has to be counted.
 
     Raises
     ------
     PayloadTooLarge
         Naming the largest field.
     """
+    if sent * MAX_GROWTH < MAX_ITEM_BYTES:
+        return
     answer = agent.answer()
     if size_in_bytes(answer) > MAX_ITEM_BYTES:
         largest = max(answer, key=lambda name: size_in_bytes(answer[name]))
@@ -72,8 +84,7 @@ def put_request(table: str, item: Item) -> "PutItemInputTypeDef":
     return {
         "TableName": table,
         "Item": item,
-        "ConditionExpression": "attribute_not_exists(#id)",
-        "ExpressionAttributeNames": {"#id": "_id"},
+        "ConditionExpression": "attribute_not_exists(workspaceId)",  # every item has it: it is the partition key
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
 

@@ -2,18 +2,23 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from itertools import chain
 
-from aws_lambda_powertools.utilities.parser import ValidationError, parse
+from pydantic_core import SchemaValidator, ValidationError
 
+from agents.agent import ANSWER_FIELDS
 from agents.errors import MAX_DETAILS, Fault, InvalidJson, ValidationFailed
-from agents.models import DEFAULT_LLM_MODEL, MODEL_TAGS, SERVER_FIELDS, CreateAgentRequest, Gap, TtsModel, wire_names
-from agents.values import MAX_DEPTH, Json, child_path
+from agents.request_schema import CREATE_AGENT_REQUEST, GAP, TTS_MODEL
+from agents.rules import DEFAULT_LLM_MODEL, MODEL_TAGS
+from agents.values import MAX_DEPTH, Json, Place, child_path, path_of
 from agents.values import faults as value_faults
 
+_REQUEST = SchemaValidator(CREATE_AGENT_REQUEST)
 _GAPS = "gapBetweenEachAttemptForSmartCallback"
 _NOT_A_LETTER = re.compile("[^a-z]")
+_KEY_LETTERS = "elevenlabsapikey"
 
 # What pydantic says of Python's types, in the words of JSON: code, and message unless pydantic's own will do.
 _JSON_WORDS = {
@@ -47,7 +52,23 @@ class AllowedValues:
     tts_providers: tuple[str, ...]
 
 
-def validate(body: Json, allowed: AllowedValues, *, strict: bool) -> CreateAgentRequest:
+@dataclass(frozen=True)
+class AgentRequest:
+    """A valid request.
+
+    Parameters
+    ----------
+    fields : dict
+        What was sent and what was left out and has a default, by its name on the wire; all but the secret.
+    secret : str or None
+        The ElevenLabs key in plain text. It goes to the key service and nowhere else.
+    """
+
+    fields: dict[str, Json]
+    secret: str | None = field(repr=False)
+
+
+def validate(body: Json, allowed: AllowedValues, *, strict: bool) -> AgentRequest:
     """Turn a decoded body into a request.
 
     Parameters
@@ -61,8 +82,8 @@ def validate(body: Json, allowed: AllowedValues, *, strict: bool) -> CreateAgent
 
     Returns
     -------
-    CreateAgentRequest
-        A request that the database can hold.
+    AgentRequest
+        A request that the database can hold. The body stays as it is.
 
     Raises
     ------
@@ -73,7 +94,7 @@ def validate(body: Json, allowed: AllowedValues, *, strict: bool) -> CreateAgent
     """
     if not isinstance(body, dict):
         raise InvalidJson
-    request, model_faults = _parse(body)
+    fields, model_faults = _parse(body)
     unknown = _unknown_fields(body) if strict else ()
     found: dict[str, Fault] = {}
     # The fields that the page lists come first; a body of 256 KiB can hold more faults than anyone wants to read.
@@ -81,9 +102,9 @@ def validate(body: Json, allowed: AllowedValues, *, strict: bool) -> CreateAgent
         found.setdefault(fault.path, fault)
         if len(found) == MAX_DETAILS:
             break
-    if request is None or found:
+    if fields is None or found:
         raise ValidationFailed(list(found.values()))
-    return request
+    return AgentRequest(fields, secret=fields["ttsModel"].pop("elevenLabsApiKey", None))
 
 
 def faults_of(error: ValidationError) -> list[Fault]:
@@ -92,9 +113,9 @@ def faults_of(error: ValidationError) -> list[Fault]:
     return [_fault(line["loc"], line["type"], line["msg"]) for line in lines]
 
 
-def _parse(body: dict[str, Json]) -> tuple[CreateAgentRequest | None, list[Fault]]:
+def _parse(body: dict[str, Json]) -> tuple[dict[str, Json] | None, list[Fault]]:
     try:
-        return parse(event=body, model=CreateAgentRequest), []
+        return _REQUEST.validate_python(body), []
     except ValidationError as error:
         # One without a path is of a member's name, which `agents.values.faults` tells better.
         return None, [fault for fault in faults_of(error) if fault.path]
@@ -122,31 +143,32 @@ def _disallowed(body: dict[str, Json], allowed: AllowedValues) -> Iterator[Fault
 
 def _unknown_fields(body: dict[str, Json]) -> Iterator[Fault]:
     gaps = body.get(_GAPS)
-    places: list[tuple[str, Json, frozenset[str]]] = [
-        ("", body, wire_names(CreateAgentRequest) | SERVER_FIELDS),
-        ("ttsModel", body.get("ttsModel"), wire_names(TtsModel)),
+    places: list[tuple[str, Json, AbstractSet[str]]] = [
+        # What only the server sets is ignored, so that an answer can be posted again.
+        ("", body, CREATE_AGENT_REQUEST["fields"].keys() | ANSWER_FIELDS),
+        ("ttsModel", body.get("ttsModel"), TTS_MODEL["fields"].keys()),
     ]
     for index, gap in enumerate(gaps if isinstance(gaps, list) else ()):
-        places.append((child_path(_GAPS, index), gap, wire_names(Gap)))
+        places.append((child_path(_GAPS, index), gap, GAP["fields"].keys()))
     for path, members, names in places:
         for name in members if isinstance(members, dict) else ():
             if name not in names:
                 yield Fault(child_path(path, name), "unknown_field", "is unknown, and strict handling was preferred")
 
 
-def _misplaced_secrets(value: Json, path: str = "", depth: int = 0) -> Iterator[Fault]:
+def _misplaced_secrets(value: Json, place: Place = None, depth: int = 0) -> Iterator[Fault]:
     """Refuse what is meant as the ElevenLabs key but stands elsewhere: kept, it would be kept in plain text."""
     if isinstance(value, dict):
-        for name in value:
-            in_its_place = (path, depth, name) == ("ttsModel", 1, "elevenLabsApiKey")
-            if _means_elevenlabs_key(name) and not in_its_place:
+        # All names at a glance first: there is hardly ever one.
+        for name in value if _KEY_LETTERS in _letters("".join(value)) else ():
+            if _letters(name).endswith(_KEY_LETTERS) and (place, name) != ((None, "ttsModel"), "elevenLabsApiKey"):
                 message = "must be left out: an ElevenLabs key goes into ttsModel.elevenLabsApiKey"
-                yield Fault(child_path(path, name), "misplaced_secret", message)
+                yield Fault(path_of((place, name)), "misplaced_secret", message)
     children = value.items() if isinstance(value, dict) else enumerate(value)
     for name, child in children if depth <= MAX_DEPTH else ():
-        if isinstance(child, dict | list):
-            yield from _misplaced_secrets(child, child_path(path, name), depth + 1)
+        if isinstance(child, (dict, list)):
+            yield from _misplaced_secrets(child, (place, name), depth + 1)
 
 
-def _means_elevenlabs_key(name: str) -> bool:
-    return _NOT_A_LETTER.sub("", name.lower()).endswith("elevenlabsapikey")
+def _letters(name: str) -> str:
+    return _NOT_A_LETTER.sub("", name.lower())

@@ -11,7 +11,7 @@ names below 64 KB, items up to 400 KB). Numbers stop at 1e38 because boto3 canno
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Inexact, InvalidOperation
 from typing import Any, TypeAlias
 
@@ -45,7 +45,18 @@ _SHOWN_PATH = 256
 # Digits for any body; what Decimal itself cannot hold raises instead of turning into zero or infinity.
 _EXACT = Context(prec=1_000_000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact, InvalidOperation])
 
-_scalar_to_json = json.JSONEncoder(ensure_ascii=False).encode
+# The standard library's encoder, which is written in C, cannot write a Decimal. It writes this in its place, and no
+# value that is written has a member without a name: `faults` refuses those. In a string, its quotes would be escaped.
+_WRITTEN_NUMBER = re.compile('{"":"([^"]*)"}')
+
+
+def _write_number(number: Decimal) -> dict[str, str]:
+    return {"": str(number)}
+
+
+_OPTIONS: Any = {"ensure_ascii": False, "check_circular": False, "separators": (",", ":"), "default": _write_number}
+_encode = json.JSONEncoder(**_OPTIONS).encode
+_encode_sorted = json.JSONEncoder(sort_keys=True, **_OPTIONS).encode
 
 
 class _RepeatedMembers(dict[str, Json]):
@@ -76,7 +87,7 @@ def parse_json(text: str) -> Json:
     """
     try:
         return json.loads(
-            text, parse_int=parse_number, parse_float=parse_number, parse_constant=Decimal, object_pairs_hook=_members
+            text, parse_int=_parse_int, parse_float=parse_number, parse_constant=Decimal, object_pairs_hook=_members
         )
     except json.JSONDecodeError as error:
         problem = f"The body is not JSON: see line {error.lineno}, column {error.colno}."
@@ -89,6 +100,10 @@ def parse_json(text: str) -> Json:
 def _members(members: list[tuple[str, Json]]) -> dict[str, Json]:
     unique = dict(members)
     return unique if len(unique) == len(members) else _RepeatedMembers(members)
+
+
+def _parse_int(text: str) -> int | Decimal:
+    return int(text) if len(text) <= MAX_MAGNITUDE else parse_number(text)
 
 
 def parse_number(text: str) -> int | Decimal:
@@ -115,27 +130,36 @@ def parse_number(text: str) -> int | Decimal:
     return number
 
 
-def to_json(value: Json, *, sort: bool = False) -> str:
-    """Write a value as JSON, every digit of its numbers included (the standard library's encoder cannot).
+def to_json(value: Json) -> str:
+    """Write a value as JSON, every digit of its numbers included.
 
     Parameters
     ----------
     value : Json
-        What `parse_json` returned, or anything made of the same types.
-    sort : bool
-        Order the members of objects by name: one text for one meaning.
+        What `parse_json` returned, or anything made of the same types; without a member whose name is empty.
 
     Returns
     -------
     str
         JSON without white space.
     """
-    if isinstance(value, dict):
-        members = sorted(value.items()) if sort else value.items()
-        return "{" + ",".join(f"{_scalar_to_json(name)}:{to_json(member, sort=sort)}" for name, member in members) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(to_json(element, sort=sort) for element in value) + "]"
-    return str(value) if isinstance(value, Decimal) else _scalar_to_json(value)
+    return _WRITTEN_NUMBER.sub(r"\1", _encode(value))
+
+
+def meaning(value: Json) -> str:
+    """Write a value as one text for one meaning: the order of members does not count, a number is no string.
+
+    Parameters
+    ----------
+    value : Json
+        As `to_json` takes it.
+
+    Returns
+    -------
+    str
+        For digests; it is JSON, but its numbers with a fraction are not written as numbers.
+    """
+    return _encode_sorted(value)
 
 
 def child_path(path: str, name: str | int) -> str:
@@ -153,14 +177,23 @@ def child_path(path: str, name: str | int) -> str:
     return f"{path}.{shown}" if path else shown
 
 
-def faults(value: Json, path: str = "", depth: int = 0) -> Iterator[Fault]:
+Place: TypeAlias = tuple["Place", str | int] | None
+"""Where a value stands: the place of what it stands in, and its name or index there; None for the outermost."""
+
+
+def path_of(place: Place) -> str:
+    """Write a place as a path; done for faults only, for most values have none."""
+    return "" if place is None else child_path(path_of(place[0]), place[1])
+
+
+def faults(value: Json, place: Place = None, depth: int = 0) -> Iterator[Fault]:
     """Find everything in a value that DynamoDB or boto3 cannot hold, or could hold in two ways.
 
     Parameters
     ----------
     value : Json
         What `parse_json` returned.
-    path : str
+    place : Place
         Where the value stands.
     depth : int
         Objects and arrays around it.
@@ -171,45 +204,64 @@ def faults(value: Json, path: str = "", depth: int = 0) -> Iterator[Fault]:
         One for each place, with its path.
     """
     if isinstance(value, dict | list) and depth > MAX_DEPTH:
-        yield Fault(path, "too_deep", f"must not hold more than {MAX_DEPTH} objects or arrays inside one another")
+        message = f"must not hold more than {MAX_DEPTH} objects or arrays inside one another"
+        yield Fault(path_of(place), "too_deep", message)
     elif isinstance(value, dict):
-        yield from _object_faults(value, path, depth)
+        if not _has_plain_names(value):
+            yield from _name_faults(value, place)
+        yield from _faults_in(value.items(), place, depth)
     elif isinstance(value, list):
-        for index, element in enumerate(value):
-            yield from faults(element, child_path(path, index), depth + 1)
-    elif isinstance(value, str):
-        if _has_lone_surrogate(value):
-            yield Fault(path, "not_unicode", "must be Unicode text, without half of a surrogate pair")
+        yield from _faults_in(enumerate(value), place, depth)
+    elif isinstance(value, str) and _has_lone_surrogate(value):
+        yield Fault(path_of(place), "not_unicode", "must be Unicode text, without half of a surrogate pair")
     elif isinstance(value, Decimal):
-        yield from _number_faults(value, path)
+        yield from _number_faults(value, place)
 
 
-def _object_faults(value: dict[str, Json], path: str, depth: int) -> Iterator[Fault]:
+def _faults_in(children: Iterable[tuple[str | int, Json]], place: Place, depth: int) -> Iterator[Fault]:
+    for name, child in children:
+        if not _is_plain(child):
+            yield from faults(child, (place, name), depth + 1)
+
+
+def _is_plain(value: Json) -> bool:
+    """Tell at a glance of most values that there can be nothing wrong with them."""
+    return value.isascii() if isinstance(value, str) else value is None or isinstance(value, int)
+
+
+def _has_plain_names(value: dict[str, Json]) -> bool:
+    names = "".join(value)
+    return names.isascii() and len(names) <= MAX_NAME_BYTES and "" not in value and type(value) is dict
+
+
+def _name_faults(value: dict[str, Json], place: Place) -> Iterator[Fault]:
     if isinstance(value, _RepeatedMembers):
         for name in value.repeated:
-            yield Fault(child_path(path, name), "repeated_member", "must stand only once in its object")
-    for name, member in value.items():
-        place = child_path(path, name)
+            yield Fault(path_of((place, name)), "repeated_member", "must stand only once in its object")
+    for name in value:
         if not name:
-            yield Fault(path, "empty_name", "must not have a member whose name is empty")
+            yield Fault(path_of(place), "empty_name", "must not have a member whose name is empty")
         elif _has_lone_surrogate(name):
-            yield Fault(place, "not_unicode", "must have a name of Unicode text, without half of a surrogate pair")
+            message = "must have a name of Unicode text, without half of a surrogate pair"
+            yield Fault(path_of((place, name)), "not_unicode", message)
         elif len(name.encode()) > MAX_NAME_BYTES:
-            yield Fault(place, "name_too_long", f"must have a name of at most {MAX_NAME_BYTES} bytes")
-        yield from faults(member, place, depth + 1)
+            message = f"must have a name of at most {MAX_NAME_BYTES} bytes"
+            yield Fault(path_of((place, name)), "name_too_long", message)
 
 
 def _has_lone_surrogate(text: str) -> bool:
     return not text.isascii() and _LONE_SURROGATE.search(text) is not None
 
 
-def _number_faults(number: Decimal, path: str) -> Iterator[Fault]:
+def _number_faults(number: Decimal, place: Place) -> Iterator[Fault]:
     if not number.is_finite():
-        yield Fault(path, "not_finite", "must be a finite number that a database can hold")
+        yield Fault(path_of(place), "not_finite", "must be a finite number that a database can hold")
     elif not MIN_MAGNITUDE <= number.adjusted() < MAX_MAGNITUDE:
-        yield Fault(path, "number_out_of_range", "must be a number from 1e-130 to below 1e38, or its negative, or 0")
+        yield Fault(
+            path_of(place), "number_out_of_range", "must be a number from 1e-130 to below 1e38, or its negative, or 0"
+        )
     elif len(number.as_tuple().digits) > MAX_DIGITS:
-        yield Fault(path, "too_many_digits", f"must be a number of at most {MAX_DIGITS} significant digits")
+        yield Fault(path_of(place), "too_many_digits", f"must be a number of at most {MAX_DIGITS} significant digits")
 
 
 def to_attribute(value: Json) -> dict[str, Any]:
@@ -225,15 +277,16 @@ def to_attribute(value: Json) -> dict[str, Any]:
     dict
         ``{"S": …}``, ``{"N": …}``, ``{"BOOL": …}``, ``{"NULL": True}``, ``{"L": …}`` or ``{"M": …}``.
     """
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str:
         return {"S": value}
-    if isinstance(value, bool):
-        return {"BOOL": value}
-    if isinstance(value, int | Decimal):
+    if kind is int or kind is Decimal:
         return {"N": str(value)}
-    if isinstance(value, dict):
+    if kind is bool:
+        return {"BOOL": value}
+    if kind is dict:
         return {"M": {name: to_attribute(member) for name, member in value.items()}}
-    if isinstance(value, list):
+    if kind is list:
         return {"L": [to_attribute(element) for element in value]}
     return {"NULL": True}
 
@@ -268,11 +321,11 @@ def size_in_bytes(value: Json) -> int:
     for two digits and one more for a number, three for an object or array and one for each of its members.
     """
     if isinstance(value, str):
-        return len(value.encode())
-    if isinstance(value, dict):
-        return 3 + sum(1 + len(name.encode()) + size_in_bytes(member) for name, member in value.items())
-    if isinstance(value, list):
-        return 3 + sum(1 + size_in_bytes(element) for element in value)
+        return len(value) if value.isascii() else len(value.encode())
     if isinstance(value, bool) or value is None:
         return 1
+    if isinstance(value, dict):
+        return 3 + sum([1 + size_in_bytes(name) + size_in_bytes(member) for name, member in value.items()])
+    if isinstance(value, list):
+        return 3 + sum([1 + size_in_bytes(element) for element in value])
     return 2 + len(str(value)) // 2

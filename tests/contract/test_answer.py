@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 import create_agent
-from agents.models import ANSWER_FIELDS
+from agents.agent import ANSWER_FIELDS
 from agents.sealing import encryption_context
 from tests.conftest import BYO, ELEVENLABS_KEY, EXAMPLE, MINIMUM, Client, Stage, without_rate_limit
 from tests.local.template import load_template

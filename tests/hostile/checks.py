@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from agents.models import ANSWER_FIELDS
+from agents.agent import ANSWER_FIELDS
 from agents.values import to_json
 from tests.conftest import without_rate_limit
 from tests.hostile.world import FUNCTION_MS, Keys, Seen, Sent, World, agent_of

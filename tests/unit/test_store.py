@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from agents.agent import Agent
 from agents.errors import IdempotencyKeyReused, InternalError, PayloadTooLarge, ServiceUnavailable
-from agents.models import Agent
 from agents.store import AgentStore, Write, check_size, from_item, to_item
+from agents.values import MAX_ITEM_BYTES
 from deployment import Environment
 from tests.conftest import Stage
 from tests.faults import lose_answers, lose_requests, refuse
@@ -171,8 +172,8 @@ def test_an_agent_that_the_database_would_refuse_names_its_largest_field() -> No
     small = replace(AGENT, fields={**FIELDS, "variables": {"blob": "x" * 300_000}})
     large = replace(small, extra={"systemPrompt": "é" * 40_000})
 
-    check_size(small)
+    check_size(small, MAX_ITEM_BYTES)
     with pytest.raises(PayloadTooLarge) as caught:
-        check_size(large)
+        check_size(large, MAX_ITEM_BYTES)
     assert [(fault.path, fault.code) for fault in caught.value.faults] == [("variables", "item_too_large")]
     assert caught.value.public.startswith("variables: must be smaller")

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from agents.agent import new_agent
 from agents.errors import MAX_DETAILS, InvalidJson, ValidationFailed
-from agents.models import CreateAgentRequest, new_agent
-from agents.validation import AllowedValues, validate
+from agents.validation import AgentRequest, AllowedValues, validate
 from agents.values import parse_json
 
 ALLOWED = AllowedValues(llm_models=("gpt-4o-mini", "gpt-4o"), tts_providers=("rime", "11labs_byo", "openai"))
@@ -15,7 +15,7 @@ RIME: dict[str, Any] = {"provider": "rime"}
 SECRET = "sk_0123456789"
 
 
-def read(body: Any, *, strict: bool = False) -> CreateAgentRequest:
+def read(body: Any, *, strict: bool = False) -> AgentRequest:
     return validate(body, ALLOWED, strict=strict)
 
 
@@ -111,7 +111,7 @@ def test_a_list_without_the_default_model_makes_the_model_required() -> None:
 def test_an_empty_list_of_models_means_any() -> None:
     body = {"name": "A", "ttsModel": RIME, "llmModel": "gpt-5.1-chat-latest"}
 
-    assert validate(body, AllowedValues((), ("rime",)), strict=False).llm_model == "gpt-5.1-chat-latest"
+    assert validate(body, AllowedValues((), ("rime",)), strict=False).fields["llmModel"] == "gpt-5.1-chat-latest"
 
 
 def test_a_fault_of_a_type_hides_no_other_one() -> None:
@@ -171,17 +171,19 @@ def test_strict_handling_of_a_request_without_unknown_fields_changes_nothing() -
     assert read(body, strict=True) == read(body)
 
 
-def test_neither_a_dump_nor_a_repr_of_a_request_holds_the_secret() -> None:
+def test_neither_the_fields_nor_a_repr_of_a_request_hold_the_secret() -> None:
     request = read({"name": "A", "ttsModel": {"provider": "11labs_byo", "voiceId": "v", "elevenLabsApiKey": SECRET}})
 
     assert request.secret == SECRET
-    assert SECRET not in repr(request) + str(request.model_dump())
+    assert SECRET not in repr(request) + str(request.fields)
 
 
 def test_unknown_fields_named_like_python_ones_disturb_nothing() -> None:
     names = ("llm_model", "model_config", "model_extra", "secret", "__class__", "__dict__", "fields", "extra")
     body = {"name": "A", "ttsModel": RIME, **dict.fromkeys(names, 1)}
-    agent = new_agent(read(body), agent_id="1" * 24, workspace_id="w", user_id="u", now=datetime.now(UTC))
+    agent = new_agent(
+        read(body).fields, agent_id="1" * 24, workspace_id="w", user_id="u", is_ready=True, now=datetime.now(UTC)
+    )
 
     assert agent.extra == dict.fromkeys(names, 1)
     assert agent.fields["llmModel"] == "gpt-4o-mini"

@@ -1,0 +1,110 @@
+"""The usual choice: FastAPI behind Mangum, boto3's resource, the standard library's logging."""
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import boto3
+from boto3.dynamodb.conditions import Attr
+from fastapi import Depends, FastAPI, Header, HTTPException, Response
+from mangum import Mangum
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+logger = logging.getLogger("create_agent")
+logger.setLevel(logging.INFO)
+
+dynamodb = boto3.resource("dynamodb")
+keys = dynamodb.Table(os.environ["API_KEYS_TABLE"])
+agents = dynamodb.Table(os.environ["AGENTS_TABLE"])
+
+app = FastAPI()
+
+
+class Wire(BaseModel):
+    model_config = ConfigDict(extra="allow", alias_generator=to_camel, populate_by_name=True)
+
+
+class TtsModel(Wire):
+    provider: Literal["openai", "rime", "elevenlabs", "11labs_byo", "google", "cartesia"]
+    voice_id: Annotated[str, Field(min_length=1, max_length=256)] = "mistv2_Wildflower"
+    language: Annotated[str, Field(max_length=128)] = "en"
+    name: str | None = None
+
+
+class Gap(Wire):
+    days: Annotated[int, Field(ge=0, le=30)] = 1
+    hours: Annotated[int, Field(ge=0, le=23)] = 0
+
+
+class AgentSettings(Wire):
+    speed: Annotated[Decimal, Field(ge=0, le=2)] | None = None
+    volume: Annotated[Decimal, Field(ge=0, le=2)] | None = None
+    temperature: Annotated[Decimal, Field(ge=0, le=2)] | None = None
+
+
+class CreateAgentRequest(Wire):
+    name: Annotated[str, Field(min_length=1, max_length=256)]
+    type: Literal["voice"] = "voice"
+    tts_model: TtsModel
+    llm_model: Annotated[str, Field(min_length=1, max_length=256)] = "gpt-4o-mini"
+    smart_callback: bool = False
+    max_attempts_for_smart_callback: Annotated[int, Field(ge=1, le=100)] = 5
+    gap_between_each_attempt_for_smart_callback: Annotated[list[Gap], Field(max_length=100)] = []
+    phone_number_ids: Annotated[list[str], Field(max_length=100)] = []
+    settings: AgentSettings = AgentSettings()
+    variables: dict[str, Any] = {}
+
+
+class Agent(CreateAgentRequest):
+    id: Annotated[str, Field(alias="_id")]
+    workspace_id: str
+    user_id: str
+    active_sessions: list[str] = []
+    status: Literal["ready", "pending"] = "ready"
+    current_node: None = None
+    created_at: str
+    updated_at: str
+
+
+def caller(
+    x_api_key: Annotated[str | None, Header()] = None, x_workspace_id: Annotated[str | None, Header()] = None
+) -> dict[str, Any]:
+    if not x_api_key:
+        raise HTTPException(401, "missing API key")
+    key_hash = hashlib.sha256(x_api_key.encode()).hexdigest()
+    record = keys.get_item(Key={"keyHash": key_hash}, ConsistentRead=True).get("Item")
+    if record is None or record["status"] != "active":
+        raise HTTPException(401, "invalid API key")
+    if record["workspaceId"] != x_workspace_id:
+        raise HTTPException(403, "no access to this workspace")
+    return record
+
+
+@app.post("/v1/api/agents", status_code=201, response_model_exclude_none=True)
+def create_agent(
+    request: CreateAgentRequest, record: Annotated[dict[str, Any], Depends(caller)], response: Response
+) -> Agent:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    agent = Agent(
+        **request.model_dump(by_alias=True, exclude_none=True),
+        _id=secrets.token_hex(12),
+        workspaceId=record["workspaceId"],
+        userId=record["userId"],
+        createdAt=now,
+        updatedAt=now,
+    )
+    agents.put_item(
+        Item=agent.model_dump(by_alias=True, exclude_none=True), ConditionExpression=Attr("_id").not_exists()
+    )
+    logger.info(json.dumps({"message": "created", "agentId": agent.id, "workspaceId": agent.workspace_id}))
+    response.headers["Location"] = f"/v1/api/agents/{agent.id}"
+    return agent
+
+
+handler = Mangum(app, lifespan="off")
