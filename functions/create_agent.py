@@ -106,7 +106,7 @@ def logger() -> Logger:
 
 
 def prepare() -> None:
-    """Do before the first request what every request needs; never raise, for the first request will tell what is wrong."""
+    """Make before the first request what every request needs; what is wrong with it, the request will tell."""
     logger()
     with suppress(Exception):
         application()

@@ -111,8 +111,8 @@ class Environment:
     def roots(self) -> str | None:
         """File of the certificates that AWS is trusted by; None for botocore's.
 
-        botocore parses its 120 anew for every connection, and Amazon's five are enough for most regions. An operator who
-        sets ``AWS_CA_BUNDLE`` decides otherwise.
+        botocore parses its 120 anew for every connection, and Amazon's five are enough for most regions. An operator
+        who sets ``AWS_CA_BUNDLE`` decides otherwise.
         """
         region = self.variables.get("AWS_REGION", "")
         if "AWS_CA_BUNDLE" in self.variables or not _REGION_OF_AMAZON_ROOTS.fullmatch(region):

@@ -15,7 +15,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
 
 PYTHON = "3.14"
 """Lambda's, as in the template."""
@@ -132,23 +134,19 @@ def cut_data(data: Path) -> None:
         path.unlink()
     endpoints = json.loads((data / "endpoints.json").read_bytes())
     for partition in endpoints["partitions"]:
-        partition["services"] = {
-            name: partition["services"][name] for name in SERVICES if name in partition["services"]
-        }
+        partition["services"] = {name: of for name, of in partition["services"].items() if name in SERVICES}
     (data / "endpoints.json").write_bytes(compact(endpoints))
 
 
-def without_texts(value: Any) -> Any:
+def without_texts(value: Json) -> Json:
     """Return a service's model without its documentation; a shape or member may have that name as well."""
     if isinstance(value, dict):
-        members = value.items()
-        return {
-            name: without_texts(member) for name, member in members if not (name in TEXTS and isinstance(member, str))
-        }
+        kept = [name for name in value if name not in TEXTS or not isinstance(value[name], str)]
+        return {name: without_texts(value[name]) for name in kept}
     return [without_texts(element) for element in value] if isinstance(value, list) else value
 
 
-def compact(value: Any) -> bytes:
+def compact(value: Json) -> bytes:
     """Write JSON that is as short as it can be."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -158,7 +156,8 @@ def find(python: str) -> str | None:
     on_path = shutil.which(f"python{python}")
     if on_path:
         return on_path
-    found = subprocess.run(["uv", "python", "find", "--no-project", python], capture_output=True, text=True)
+    command = ["uv", "python", "find", "--no-project", python]
+    found = subprocess.run(command, check=False, capture_output=True, text=True)
     return found.stdout.strip() if found.returncode == 0 else None
 
 
