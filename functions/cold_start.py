@@ -1,7 +1,7 @@
 """Where Lambda starts `create_agent`: what every request needs is made here, while Lambda initializes the environment.
 
-Before the first request a function has a whole processor or more, afterwards only its memory's share. Nothing made here
-is unique to an environment or grows old, so a snapshot of it can be restored any number of times (Lambda SnapStart): ids
+Before the first request a function has a whole processor or more, afterwards only its memory's share. Nothing made
+here is unique to an environment or grows old, so a snapshot of it can be restored any number of times (SnapStart): ids
 come from the operating system at each request, connections are opened later, and botocore renews credentials itself.
 """
 

@@ -1,5 +1,6 @@
 """What the deployment decides: the environment, read here and nowhere else, and the clients made from it."""
 
+import json
 import logging
 import re
 import secrets
@@ -26,6 +27,8 @@ MAX_ATTEMPTS = 3
 """How often a call is tried: once, and again after what may pass."""
 
 _HANDLED_EVENTS = ("before-parameter-build", "before-send")
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str).encode
 
 _COUNT = re.compile("[0-9]{1,9}")
 LOG_LEVELS = frozenset(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
@@ -140,8 +143,9 @@ class Environment:
 
     def logger(self, service: str) -> Logger:
         """Make the structured logger."""
-        # Messages are no JSON, and are not tried as such; all lines come from one place, which they need not name.
-        return Logger(service=service, level=self.log_level, location=None, json_deserializer=str)
+        # Lines need not name the one place that they all come from, and messages are not tried as JSON.
+        cheap: Any = {"location": None, "json_deserializer": str, "json_serializer": _encode}
+        return Logger(service=service, level=self.log_level, **cheap)
 
 
 def _session() -> Session:

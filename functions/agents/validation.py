@@ -12,13 +12,13 @@ from agents.agent import ANSWER_FIELDS
 from agents.errors import MAX_DETAILS, Fault, InvalidJson, ValidationFailed
 from agents.request_schema import CREATE_AGENT_REQUEST, GAP, TTS_MODEL
 from agents.rules import DEFAULT_LLM_MODEL, MODEL_TAGS
-from agents.values import MAX_DEPTH, Json, Place, child_path, path_of
+from agents.values import MAX_DEPTH, MAX_NAME_BYTES, Json, Place, child_path, path_of
 from agents.values import faults as value_faults
 
 _REQUEST = SchemaValidator(CREATE_AGENT_REQUEST)
 _GAPS = "gapBetweenEachAttemptForSmartCallback"
-_NOT_A_LETTER = re.compile("[^a-z]")
-_KEY_LETTERS = "elevenlabsapikey"
+_KEY_NAME = re.compile("[^a-z]*".join("elevenlabsapikey"))
+_KEY_NAME_AT_END = re.compile(f"{_KEY_NAME.pattern}[^a-z]*$")
 
 # What pydantic says of Python's types, in the words of JSON: code, and message unless pydantic's own will do.
 _JSON_WORDS = {
@@ -96,9 +96,10 @@ def validate(body: Json, allowed: AllowedValues, *, strict: bool) -> AgentReques
         raise InvalidJson
     fields, model_faults = _parse(body)
     unknown = _unknown_fields(body) if strict else ()
+    seldom = () if _is_plain(body) else chain(_misplaced_secrets(body), value_faults(body))
     found: dict[str, Fault] = {}
     # The fields that the page lists come first; a body of 256 KiB can hold more faults than anyone wants to read.
-    for fault in chain(_disallowed(body, allowed), model_faults, unknown, _misplaced_secrets(body), value_faults(body)):
+    for fault in chain(_disallowed(body, allowed), model_faults, unknown, seldom):
         found.setdefault(fault.path, fault)
         if len(found) == MAX_DETAILS:
             break
@@ -156,19 +157,29 @@ def _unknown_fields(body: dict[str, Json]) -> Iterator[Fault]:
                 yield Fault(child_path(path, name), "unknown_field", "is unknown, and strict handling was preferred")
 
 
+def _is_plain(value: Json, depth: int = 0) -> bool:
+    """Tell quickly of most bodies that the two searches below will find nothing."""
+    if type(value) is dict:
+        names = "".join(value)
+        if "" in value or not names.isascii() or len(names) > MAX_NAME_BYTES or _KEY_NAME.search(names.lower()):
+            return False
+        value = value.values()
+    elif type(value) is not list:
+        return not any(value_faults(value))
+    # Most children are short work; only those that hold others are looked into.
+    return depth <= MAX_DEPTH and all(
+        child.isascii() if type(child) is str else type(child) is int or _is_plain(child, depth + 1) for child in value
+    )
+
+
 def _misplaced_secrets(value: Json, place: Place = None, depth: int = 0) -> Iterator[Fault]:
     """Refuse what is meant as the ElevenLabs key but stands elsewhere: kept, it would be kept in plain text."""
     if isinstance(value, dict):
-        # All names at a glance first: there is hardly ever one.
-        for name in value if _KEY_LETTERS in _letters("".join(value)) else ():
-            if _letters(name).endswith(_KEY_LETTERS) and (place, name) != ((None, "ttsModel"), "elevenLabsApiKey"):
+        for name in value:
+            if _KEY_NAME_AT_END.search(name.lower()) and (place, name) != ((None, "ttsModel"), "elevenLabsApiKey"):
                 message = "must be left out: an ElevenLabs key goes into ttsModel.elevenLabsApiKey"
                 yield Fault(path_of((place, name)), "misplaced_secret", message)
     children = value.items() if isinstance(value, dict) else enumerate(value)
     for name, child in children if depth <= MAX_DEPTH else ():
         if isinstance(child, (dict, list)):
             yield from _misplaced_secrets(child, (place, name), depth + 1)
-
-
-def _letters(name: str) -> str:
-    return _NOT_A_LETTER.sub("", name.lower())
