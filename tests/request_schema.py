@@ -20,7 +20,7 @@ TARGET = ROOT / "functions" / "agents" / "request_schema.py"
 # Of use to pydantic's Python half and to serialization only.
 _LEFT_OUT = {"cls", "computed_fields", "metadata", "ref"}
 
-_HEAD = '''"""What pydantic-core validates a request with, made from `agents.models`: ``python -m tests.request_schema``."""
+_HEAD = '''"""What pydantic-core validates a request with, made from `agents.models` by `tests.request_schema`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What pydantic-core validates a request with, made from `agents.models`: ``python -m tests.request_schema``."""
+"""What pydantic-core validates a request with, made from `agents.models` by `tests.request_schema`."""
 
 from typing import Any
 

@@ -91,13 +91,15 @@ def create_agent(
     request: CreateAgentRequest, record: Annotated[dict[str, Any], Depends(caller)], response: Response
 ) -> Agent:
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    agent = Agent(
-        **request.model_dump(by_alias=True, exclude_none=True),
-        _id=secrets.token_hex(12),
-        workspaceId=record["workspaceId"],
-        userId=record["userId"],
-        createdAt=now,
-        updatedAt=now,
+    agent = Agent.model_validate(
+        {
+            **request.model_dump(by_alias=True, exclude_none=True),
+            "_id": secrets.token_hex(12),
+            "workspaceId": record["workspaceId"],
+            "userId": record["userId"],
+            "createdAt": now,
+            "updatedAt": now,
+        }
     )
     agents.put_item(
         Item=agent.model_dump(by_alias=True, exclude_none=True), ConditionExpression=Attr("_id").not_exists()

@@ -1,0 +1,102 @@
+"""Side by side with peers that do the same job: cold start, warm requests, instructions, memory, package and cost."""
+
+import argparse
+import datetime as dt
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests import emulator
+from tests.bench import cost, packages, report, tools
+from tests.bench.aws import cloud
+from tests.bench.measure import Bench, tell
+
+HERE = Path(__file__).parent
+RESULT = HERE / "result.json"
+CHART = HERE / "chart.svg"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status: 1 when a promised ratio is not kept."""
+    options = _parser().parse_args(arguments)
+    if options.command == "cost":
+        print(cost.table(json.loads(RESULT.read_text("utf-8"))["results"][packages.OURS.name]))
+        return 0
+    missing = [tool for tool in ("uv", "valgrind", "openssl") if not shutil.which(tool)]
+    if missing or sys.platform != "linux":
+        print(f"The bench needs Linux with {', '.join(missing) or 'its tools'}.", file=sys.stderr)
+        return 2
+    data = run(options)
+    if options.save:
+        RESULT.write_text(json.dumps(data, indent=2) + "\n", "utf-8")
+        CHART.write_text(report.chart(data), "utf-8")
+    return show(data)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=["run", "cost"], default="run", help="(default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=9, help="cold starts of each (default: %(default)s)")
+    parser.add_argument("--requests", type=int, default=500, help="warm requests of each (default: %(default)s)")
+    parser.add_argument("--instructions", action="store_true", help="count instructions only: what never varies")
+    parser.add_argument("--save", action="store_true", help="write result.json and chart.svg")
+    return parser
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure everything."""
+    tools.install()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with cloud(folder) as there:
+            packed = {variant: packages.pack(variant, folder, there.authority) for variant in packages.VARIANTS}
+            bench = Bench(there, packed, folder)
+            bench.check()
+            bench.count()
+            if not options.instructions:
+                bench.start_cold(options.rounds)
+                bench.keep_warm(options.requests)
+            return {**about(options), "results": bench.results()}
+
+
+def about(options: argparse.Namespace) -> dict[str, Any]:
+    """Tell when, where and with which versions."""
+    installed = {name: importlib.metadata.version(name) for name in ("botocore", "pydantic", "aws-lambda-powertools")}
+    peers = sorted({package for needed in packages.REQUIREMENTS.values() for package in needed})
+    return {
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": {**installed, "tools": [tools.RUNTIME_CLIENT, tools.SAM_CLI, emulator.REQUIREMENT], "peers": peers},
+        "rounds": options.rounds,
+        "requests": options.requests,
+    }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def show(data: dict[str, Any]) -> int:
+    """Print the table and the promised ratios; return the exit status."""
+    print(f"{data['date']}, Python {data['python']}, {data['machine']}\n")
+    print(report.markdown(data["results"]))
+    print()
+    kept = True
+    for what, peer, ratio, most in report.ratios(data["results"]):
+        kept &= ratio <= most
+        print(f"{what}, against {peer}: {ratio:.3f}, at most {most}: {'kept' if ratio <= most else 'NOT KEPT'}")
+    tell("")
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""What is measured of each program, and that all of them do the same job."""
+
+import copy
+import json
+import random
+import statistics
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from tests.bench import function, instructions, tools
+from tests.bench.aws import Cloud
+from tests.bench.function import Function
+from tests.bench.packages import Variant, environment, size
+from tests.local.template import ROOT
+
+EVENT_FILE = ROOT / "events" / "create_agent.json"
+BLOCK = 25
+"""Warm requests that a program answers before the next has its turn."""
+
+
+@dataclass
+class Figures:
+    """What was measured of one program; times in milliseconds, memory and package in bytes."""
+
+    package: int = 0
+    instructions_cold: int = 0
+    instructions_warm: int = 0
+    cold: list[float] = field(default_factory=list)
+    init: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
+    warm: list[float] = field(default_factory=list)
+    warm_cpu: float = 0
+    memory: int = 0
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    """Return the sample event with an idempotency key of its own and these headers, or this body, instead."""
+    made: dict[str, Any] = copy.deepcopy(json.loads(EVENT_FILE.read_text("utf-8")))
+    made["headers"]["idempotency-key"] = uuid4().hex
+    made["headers"].update(changes.get("headers", {}))
+    made["body"] = json.dumps(changes["body"]) if "body" in changes else made["body"]
+    return made
+
+
+def check_job(tested: Function, cloud: Cloud) -> None:
+    """Make sure that a program does the job, or stop: a program that does less is faster.
+
+    Raises
+    ------
+    AssertionError
+        Naming what it does not do.
+    """
+    _, answer = tested.invoke(event())
+    agent = json.loads(answer["body"])
+    headers = {name.lower(): value for name, value in answer["headers"].items()}
+    sent = json.loads(event()["body"])
+    _must(answer["statusCode"] == 201 and headers["location"].endswith(f"/v1/api/agents/{agent['_id']}"), "201")
+    _must(all(agent[name] == value for name, value in sent.items() if name != "settings"), "the agent is answered")
+    _must({name: float(value) for name, value in agent["settings"].items()} == sent["settings"], "settings")
+    key = {"workspaceId": {"S": agent["workspaceId"]}, "_id": {"S": agent["_id"]}}
+    item = cloud.clients.dynamodb.get_item(TableName="AgentsTable", Key=key, ConsistentRead=True).get("Item", {})
+    _must(item["name"]["S"] == sent["name"] and item["createdAt"] == {"S": agent["createdAt"]}, "the agent is stored")
+    _, least = tested.invoke(event(body={"name": "Sophie", "ttsModel": {"provider": "rime"}}))
+    _must(json.loads(least["body"])["llmModel"] == "gpt-4o-mini", "defaults")
+    for name, status, changes in _refusals(sent):
+        _must(tested.invoke(event(**changes))[1]["statusCode"] in status, name)
+
+
+def _refusals(sent: dict[str, Any]) -> Iterator[tuple[str, set[int], dict[str, Any]]]:
+    yield "no key", {401}, {"headers": {"x-api-key": ""}}
+    yield "unknown key", {401}, {"headers": {"x-api-key": "cca_test_nobody"}}
+    yield "foreign workspace", {403}, {"headers": {"x-workspace-id": "another"}}
+    for name, value in (
+        ("name", 1),
+        ("ttsModel", {}),
+        ("type", "video"),
+        ("maxAttemptsForSmartCallback", 101),
+        ("gapBetweenEachAttemptForSmartCallback", [{"days": 31}]),
+        ("settings", {"speed": 3}),
+        ("phoneNumberIds", {}),
+    ):
+        yield f"wrong {name}", {400, 422}, {"body": {**sent, name: value}}
+
+
+def _must(condition: object, what: str) -> None:
+    if not condition:
+        raise AssertionError(f"it does not do the same job: {what}")
+
+
+def tell(text: str) -> None:
+    """Show progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
+class Bench:
+    """All programs, on one AWS.
+
+    Parameters
+    ----------
+    cloud : Cloud
+        Where they find AWS.
+    packages : dict
+        The programs' packages.
+    folder : Path
+        For notes.
+    """
+
+    def __init__(self, cloud: Cloud, packages: dict[Variant, Path], folder: Path) -> None:
+        self._cloud = cloud
+        self._packages = packages
+        self._folder = folder
+        self.figures = {variant: Figures(package=size(package)) for variant, package in packages.items()}
+
+    def _start(self, stack: ExitStack, variant: Variant) -> Function:
+        variables = environment(self._cloud.tls, self._cloud.variables, self._cloud.authority)
+        note = self._folder / f"{variant.module}.note"
+        return stack.enter_context(function.running(self._packages[variant], variant.module, variables, note))
+
+    def check(self) -> None:
+        """Check that all do the same job."""
+        for variant in self._packages:
+            tell(f"same job: {variant.name}")
+            with ExitStack() as stack:
+                check_job(self._start(stack, variant), self._cloud)
+
+    def count(self) -> None:
+        """Count instructions, without TLS, whose handshakes are random."""
+        variables = environment(self._cloud.plain, self._cloud.variables, self._cloud.authority)
+
+        def one(variant: Variant) -> None:
+            package = self._packages[variant]
+            cold, warm = (
+                instructions.count(tools.PYTHON, package, variant.module, EVENT_FILE, times, variables)
+                for times in (1, 1 + instructions.WARM if variant.bytecode else 1)
+            )
+            self.figures[variant].instructions_cold = cold
+            self.figures[variant].instructions_warm = (warm - cold) // instructions.WARM
+            tell(f"instructions: {variant.name}: {cold / 1e6:.1f} M cold")
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(one, self._packages))
+
+    def start_cold(self, rounds: int) -> None:
+        """Time cold starts, one program after the other, in another order in each round."""
+        for number in range(rounds):
+            tell(f"cold start: round {number + 1} of {rounds}")
+            for variant in random.sample(list(self._packages), len(self._packages)):
+                with ExitStack() as stack:
+                    self._time_start(variant, self._start(stack, variant))
+
+    def _time_start(self, variant: Variant, tested: Function) -> None:
+        figures = self.figures[variant]
+        started, (cold, answer) = function.now(), tested.invoke(event())
+        _must(answer["statusCode"] == 201, f"{variant.name}: {answer}")
+        init = (float(tested.note.read_text("utf-8")) - started) * 1000
+        figures.cold.append(cold)
+        figures.init.append(init)
+        figures.first.append(cold - init)
+
+    def keep_warm(self, requests: int) -> None:
+        """Time warm requests; all programs run, and answer in turns."""
+        with ExitStack() as stack:
+            running = {variant: self._start(stack, variant) for variant in self._packages if variant.bytecode}
+            for tested in running.values():
+                for _ in range(BLOCK):
+                    tested.invoke(event())
+            used = {variant: tested.cpu_ms() for variant, tested in running.items()}
+            blocks = -(-requests // BLOCK)
+            for number in range(blocks):
+                tell(f"warm: block {number + 1} of {blocks}") if number % 10 == 0 else None
+                for variant, tested in random.sample(list(running.items()), len(running)):
+                    self.figures[variant].warm += [tested.invoke(event())[0] for _ in range(BLOCK)]
+            for variant, tested in running.items():
+                self.figures[variant].warm_cpu = (tested.cpu_ms() - used[variant]) / (blocks * BLOCK)
+                self.figures[variant].memory = tested.peak_memory()
+
+    def results(self) -> dict[str, dict[str, float]]:
+        """Return each program's figures: medians, and for warm requests the 99th percentile too."""
+        return {variant.name: summary(figures) for variant, figures in self.figures.items()}
+
+
+def summary(figures: Figures) -> dict[str, float]:
+    """Summarize figures; what was not measured is left out."""
+    found = {
+        "package_mb": figures.package / 1e6,
+        "instructions_cold_m": figures.instructions_cold / 1e6,
+        "instructions_warm_m": figures.instructions_warm / 1e6,
+        "warm_cpu_ms": figures.warm_cpu,
+        "memory_mb": figures.memory / 1e6,
+    }
+    for name in ("cold", "init", "first", "warm"):
+        times = getattr(figures, name)
+        found[f"{name}_ms"] = statistics.median(times) if times else 0
+    found["warm_p99_ms"] = statistics.quantiles(figures.warm, n=100)[98] if figures.warm else 0
+    return {name: round(value, 2) for name, value in found.items() if value}

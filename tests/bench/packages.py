@@ -1,0 +1,109 @@
+"""The programs under test, packed for this machine: this project's as it is deployed, the peers' in two ways."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.local.template import ROOT
+
+PEERS = Path(__file__).parent / "peers"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+PROCESSOR = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
+
+REQUIREMENTS = {
+    "fastapi_mangum": ("fastapi==0.165.0", "mangum==0.22.0", "pydantic==2.14.3", "boto3==1.44.5"),
+    "powertools_resolver": ("aws-lambda-powertools==3.37.0", "pydantic==2.14.3", "boto3==1.44.5"),
+    "stdlib_floor": (),
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A program under test.
+
+    Parameters
+    ----------
+    name : str
+        For people.
+    module : str
+        With its `handler`.
+    bytecode : bool
+        Whether its package has any; `sam build`, left alone, ships none.
+    """
+
+    name: str
+    module: str
+    bytecode: bool = True
+
+
+OURS = Variant("this project", "cold_start")
+FASTAPI = Variant("FastAPI + Mangum", "fastapi_mangum")
+FASTAPI_SAM = Variant("FastAPI + Mangum, as sam build ships it", "fastapi_mangum", bytecode=False)
+BLUEPRINT = Variant("Powertools blueprint", "powertools_resolver")
+BLUEPRINT_SAM = Variant("Powertools blueprint, as sam build ships it", "powertools_resolver", bytecode=False)
+FLOOR = Variant("standard library alone", "stdlib_floor")
+VARIANTS = (OURS, FASTAPI, FASTAPI_SAM, BLUEPRINT, BLUEPRINT_SAM, FLOOR)
+
+
+def pack(variant: Variant, folder: Path, authority: Path) -> Path:
+    """Make a variant's package, which trusts the certificates of this bench besides its own.
+
+    Parameters
+    ----------
+    variant : Variant
+        Which.
+    folder : Path
+        Where packages are made.
+    authority : Path
+        The certificate that the endpoint's is signed by.
+
+    Returns
+    -------
+    Path
+        The package.
+    """
+    output = folder / f"{variant.module}{'' if variant.bytecode else '_sam'}"
+    if variant is OURS:
+        command = [sys.executable, str(ROOT / "functions/build/package.py"), "CreateAgentFunction"]
+        subprocess.run([*command, "--architecture", PROCESSOR, "--python", PYTHON, "--output", str(output)], check=True)
+    else:
+        _pack_peer(variant, output)
+    for bundle in (*output.glob("amazon_roots.pem"), *output.glob("botocore/cacert.pem")):
+        bundle.write_text(bundle.read_text("utf-8") + authority.read_text("utf-8"), "utf-8")
+    return output
+
+
+def _pack_peer(variant: Variant, output: Path) -> None:
+    output.mkdir()
+    shutil.copy(PEERS / f"{variant.module}.py", output)
+    if REQUIREMENTS[variant.module]:
+        command = ["uv", "pip", "install", "--quiet", "--python", sys.executable, "--link-mode", "copy"]
+        subprocess.run([*command, "--target", str(output), *REQUIREMENTS[variant.module]], check=True)
+    if variant.bytecode:
+        options = ["-q", "-f", "--invalidation-mode", "unchecked-hash", str(output)]
+        subprocess.run([sys.executable, "-I", "-m", "compileall", *options], check=True)
+
+
+def size(package: Path) -> int:
+    """Return the bytes of all files in a package."""
+    return sum(path.stat().st_size for path in package.rglob("*") if path.is_file())
+
+
+def environment(url: str, variables: dict[str, str], authority: Path) -> dict[str, str]:
+    """Return the variables of a function, as Lambda and the template set them, with AWS at this URL."""
+    return {
+        **variables,
+        "PATH": os.defpath,
+        "LANG": "en_US.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",  # Lambda's file system takes none
+        "AWS_REGION": "us-east-1",
+        "AWS_LAMBDA_FUNCTION_NAME": "create_agent",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+        "AWS_ENDPOINT_URL": url,
+        "ENDPOINT_URL": url,
+        "FLOOR_CA_FILE": str(authority),
+    }
