@@ -46,7 +46,7 @@ _CLIENT_CONFIG = Config(
     read_timeout=1,
     tcp_keepalive=True,
     parameter_validation=False,  # a third of a large write's time, and our requests are typed
-    user_agent="create-call-agent",  # a sixth of a small call's work: botocore would compose its own for each
+    user_agent="create-call-agent",  # botocore would compose its own for each call, a sixth of a small one's work
     ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # the stubs lack it
 )
 

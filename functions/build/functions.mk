@@ -1,3 +1,3 @@
-# One target for each function of the template; \`sam build\` gives ARTIFACTS_DIR.
+# One target for each function of the template; `sam build` gives ARTIFACTS_DIR.
 build-CreateAgentFunction build-ManageApiKeysFunction: build-%:
 	@python3 build/package.py $* --architecture $(ARCHITECTURE) --output "$(ARTIFACTS_DIR)"

@@ -170,7 +170,7 @@ def compile_all(output: Path, interpreter: str) -> None:
     options = ["-q", "-f", "--invalidation-mode", "unchecked-hash", "-s", str(output), "-p", "/var/task"]
     # A seed, for the order in which a set of constants is written depends on it.
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    subprocess.run([interpreter, "-I", "-m", "compileall", *options, str(output)], env=environment, check=True)
+    subprocess.run([interpreter, "-s", "-P", "-m", "compileall", *options, str(output)], env=environment, check=True)
 
 
 def settle(output: Path) -> None:

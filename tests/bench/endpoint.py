@@ -20,7 +20,6 @@ async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     while data := await reader.read(65536):
         writer.write(data)
         await writer.drain()
-    writer.close()
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -39,8 +38,14 @@ async def main(emulator: int, certificate: str, key: str) -> None:
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there = await asyncio.open_connection("127.0.0.1", emulator)
-        await asyncio.gather(forward(reader, there[1]), answer(there[0], writer), return_exceptions=True)
+        ways = [asyncio.create_task(way) for way in (forward(reader, there[1]), answer(there[0], writer))]
+        # Whichever side ends first ends the other: a client must see that a kept connection is no more.
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
         writer.close()
+        there[1].close()
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)

@@ -87,7 +87,7 @@ def running(package: Path, module: str, variables: dict[str, str], note: Path) -
         "BENCH_NOTE": str(note),
         "PYTHONPATH": os.pathsep.join([str(package), str(Path(__file__).parent)]),
         "LAMBDA_TASK_ROOT": str(package),
-        "AWS_LAMBDA_FUNCTION_TIMEOUT": "900",  # the emulator counts from the function's first event
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": "900",  # nothing here is to end because the machine is slow
     }
     emulator = [str(tools.EMULATOR), "--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
     # The runtime's own port is fixed unless it is given.

@@ -1,5 +1,7 @@
 """The template gives the functions what they need, and not a right more."""
 
+import ast
+import re
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
@@ -12,13 +14,22 @@ import manage_api_keys
 from agents.rate_limit import count_request
 from agents.sealing import encryption_context
 from deployment import Environment
-from tests.local.template import load_template
+from tests.local.template import ROOT, load_template
 
 TEMPLATE = load_template()
 FUNCTIONS = TEMPLATE.resources("AWS::Serverless::Function")
 
+BUILD = ROOT / "functions" / "build"
+PACKAGE: dict[str, Any] = {
+    ast.unparse(node.targets[0]): ast.literal_eval(node.value)
+    for node in ast.parse((BUILD / "package.py").read_text("utf-8")).body
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in {"MODULES", "PLATFORMS", "PYTHON"}
+}
+"""What the program says that makes packages; read and not run, for it is no part of production."""
+MAKE_RULES = (BUILD / "functions.mk").read_text("utf-8")
 
 OF_THE_C_LIBRARY = {"RES_OPTIONS": "timeout:1 attempts:1"}
+OF_LAMBDA = {"AWS_REGION", "AWS_CA_BUNDLE"}  # it gives the one, and the other is for an operator to set
 
 
 def statements(function: str) -> list[dict[str, Any]]:
@@ -100,9 +111,13 @@ def test_each_function_is_given_the_variables_that_it_reads_and_no_other(
     function: str, module: ModuleType, monkeypatch: pytest.MonkeyPatch, new_application: Callable[[], None]
 ) -> None:
     new_application()
-    read = set()
+    read: set[str] = set()
 
     class Recorded(dict[str, str]):
+        def __contains__(self, name: object) -> bool:
+            read.add(str(name))
+            return super().__contains__(name)
+
         def get(self, name: str, default: Any = None) -> Any:
             read.add(name)
             return super().get(name, default)
@@ -111,7 +126,7 @@ def test_each_function_is_given_the_variables_that_it_reads_and_no_other(
     monkeypatch.setattr(module, "Environment", lambda _: Environment(given))
     module.application()
 
-    assert read | OF_THE_C_LIBRARY.keys() == set(given)
+    assert read - OF_LAMBDA | OF_THE_C_LIBRARY.keys() == set(given)
 
 
 def test_a_function_has_more_time_than_its_calls_and_less_than_the_gateway() -> None:
@@ -122,6 +137,42 @@ def test_a_deployment_runs_on_lambdas_python_and_knows_no_other_aws() -> None:
     assert TEMPLATE.content["Globals"]["Function"]["Runtime"] == "python3.14"
     assert TEMPLATE.content["Parameters"]["Architecture"]["Default"] == "arm64"
     assert [TEMPLATE.environment(function)["ENDPOINT_URL"] for function in FUNCTIONS] == ["", ""]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_each_function_is_built_by_make_in_its_processors_folder(function: str) -> None:
+    assert TEMPLATE.content["Resources"][function]["Metadata"] == {
+        "BuildMethod": "makefile",
+        "ContextPath": {"Sub": "functions/build/${Architecture}"},
+    }
+
+
+@pytest.mark.parametrize("architecture", TEMPLATE.content["Parameters"]["Architecture"]["AllowedValues"])
+def test_each_processor_has_a_folder_whose_makefile_names_it(architecture: str) -> None:
+    makefile = (BUILD / architecture / "Makefile").read_text("utf-8")
+
+    assert re.findall("^(?:ARCHITECTURE :=|include) (.*)$", makefile, re.MULTILINE) == [
+        architecture,
+        (BUILD / "functions.mk").relative_to(ROOT / "functions").as_posix(),
+    ]
+
+
+def test_make_has_a_target_for_each_function_and_runs_the_program_that_knows_it() -> None:
+    targets, program = re.findall("^(build-[^:]+): build-%:\n\t@python3 (\\S+) ", MAKE_RULES, re.MULTILINE)[0]
+
+    assert set(targets.split()) == {f"build-{function}" for function in FUNCTIONS}
+    assert ROOT / "functions" / program == BUILD / "package.py"
+    assert set(PACKAGE["MODULES"]) == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_package_holds_the_module_of_its_handler(function: str) -> None:
+    assert f"{FUNCTIONS[function]['Handler'].split('.')[0]}.py" in PACKAGE["MODULES"][function]
+
+
+def test_packages_are_built_for_the_templates_python_and_processors() -> None:
+    assert f"python{PACKAGE['PYTHON']}" == TEMPLATE.content["Globals"]["Function"]["Runtime"]
+    assert set(PACKAGE["PLATFORMS"]) == set(TEMPLATE.content["Parameters"]["Architecture"]["AllowedValues"])
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from agents.agent import Agent
 from agents.errors import IdempotencyKeyReused, InternalError, PayloadTooLarge, ServiceUnavailable
-from agents.store import AgentStore, Write, check_size, from_item, to_item
-from agents.values import MAX_ITEM_BYTES
+from agents.store import MAX_GROWTH, AgentStore, Write, check_size, from_item, to_item
+from agents.values import MAX_ITEM_BYTES, parse_json
 from deployment import Environment
 from tests.conftest import Stage
 from tests.faults import lose_answers, lose_requests, refuse
@@ -177,3 +178,27 @@ def test_an_agent_that_the_database_would_refuse_names_its_largest_field() -> No
         check_size(large, MAX_ITEM_BYTES)
     assert [(fault.path, fault.code) for fault in caught.value.faults] == [("variables", "item_too_large")]
     assert caught.value.public.startswith("variables: must be smaller")
+
+
+@pytest.mark.parametrize(
+    ("sent", "counted"), [(0, False), (MAX_ITEM_BYTES // MAX_GROWTH - 1, False), (MAX_ITEM_BYTES // MAX_GROWTH, True)]
+)
+def test_what_is_surely_small_is_not_counted_and_what_may_be_large_is(
+    sent: int,
+    counted: bool,  # noqa: FBT001 - a case's outcome
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size_in_bytes = Mock(return_value=0)
+    monkeypatch.setattr("agents.store.size_in_bytes", size_in_bytes)
+
+    check_size(AGENT, sent)
+
+    assert size_in_bytes.called is counted
+
+
+def test_an_agent_from_the_shortest_text_that_is_too_large_is_refused() -> None:
+    numbers = "[" + ",".join(["1e37"] * (MAX_ITEM_BYTES // 22 + 1)) + "]"
+    agent = replace(AGENT, extra={"numbers": parse_json(numbers)})
+
+    with pytest.raises(PayloadTooLarge):
+        check_size(agent, len(numbers))

@@ -38,7 +38,7 @@ def test_a_request_is_logged_and_counted_once(
             "Metrics": [{"Name": metric, "Unit": "Count"}],
         }
     ]
-    assert (emf["service"], emf[metric]) == ("create_agent", [1.0])
+    assert (emf["service"], emf[metric]) == ("create_agent", 1)
 
 
 @pytest.mark.parametrize(("status", "level"), [(201, "WARNING"), (503, "ERROR")])
@@ -53,4 +53,4 @@ def test_a_rate_limiter_that_failed_is_logged_and_counted_too(
     line = json.loads(stream.getvalue())
     assert (line["level"], line["limiterFailure"]) == (level, "UpdateItem: ThrottlingException")
     emf = json.loads(capsys.readouterr().out)
-    assert emf["RateLimiterFailed"] == [1.0]
+    assert emf["RateLimiterFailed"] == 1

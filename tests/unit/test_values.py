@@ -1,15 +1,20 @@
 """Free JSON survives exactly, or is refused with its path."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agents import values
 from agents.errors import InvalidJson
+from agents.store import MAX_GROWTH
+
+LONGEST_PATH = 256 + len(".") + 64 + len("…")
+"""What may be shown of a path, one more name, and that there is more."""
 
 READER: Any = TypeDeserializer()
 """Boto3's own, which other programs read the table with."""
@@ -125,6 +130,74 @@ def test_a_meaning_has_one_text_whatever_the_order_of_members() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("[0.1,-0.5,1.10]", "[0.1,-0.5,1.1]"),
+        ("1.0000000000000000000000000000000000001", "1.0000000000000000000000000000000000001"),
+        ("1e-130", "1E-130"),
+        ('{"a":{"b":0.30000000000000004}}', '{"a":{"b":0.30000000000000004}}'),
+    ],
+)
+def test_a_number_is_written_as_a_number_with_every_digit(text: str, written: str) -> None:
+    assert values.to_json(values.parse_json(text)) == written
+
+
+@pytest.mark.parametrize("text", ['{"":"1.5"}', '"{"":"1.5"}"', r'\"{"":"1.5"}\"', '\\{"":"1.5"}', '{"":"'])
+def test_text_that_looks_like_a_number_being_written_stays_text(text: str) -> None:
+    for value in (text, [text, Decimal("0.5"), text], {text: text}, {"a": {text: [Decimal("0.5")]}}):
+        assert json.loads(values.to_json(value), parse_float=Decimal) == value
+
+
+def test_a_meaning_tells_numbers_texts_and_objects_apart() -> None:
+    texts = [
+        "0.5",
+        '"0.5"',
+        '{"x":0.5}',
+        '{"x":"0.5"}',
+        "[0.5]",
+        '["0.5"]',
+        json.dumps('{"":"0.5"}'),
+        "5",
+        "true",
+        "1",
+        "null",
+    ]
+    meanings = {values.meaning(values.parse_json(text)) for text in texts}
+
+    assert len(meanings) == len(texts)
+
+
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [
+        (None, ""),
+        ((None, "name"), "name"),
+        (((None, "ids"), 2), "ids[2]"),
+        ((((None, "a"), 0), "b"), "a[0].b"),
+        ((((None, "a"), 0), 1), "a[0][1]"),
+        ((None, "\ud800"), "\N{REPLACEMENT CHARACTER}"),
+        ((None, "k" * 64), "k" * 64),
+        ((None, "k" * 65), "k" * 64 + "…"),
+    ],
+)
+def test_a_place_is_written_as_a_path(place: values.Place, path: str) -> None:
+    assert values.path_of(place) == path
+
+
+@pytest.mark.parametrize("depth", [300, 500])
+@pytest.mark.parametrize("name", ["k", "k" * 64, "k" * 65, 0, 10**20])
+def test_the_path_of_a_deep_place_is_cut_once_where_nobody_would_read_on(name: str | int, depth: int) -> None:
+    place: values.Place = None
+    for _ in range(depth):
+        place = (place, name)
+    path = values.path_of(place)
+
+    assert 256 < len(path) <= LONGEST_PATH
+    assert path.endswith("…")
+    assert "……" not in path
+
+
+@pytest.mark.parametrize(
     ("value", "size"),
     [
         (None, 1),
@@ -160,3 +233,29 @@ def test_any_json_survives_text_and_database_unchanged(value: Any) -> None:
     assert values.parse_json(values.to_json(value)) == value
     assert values.from_attribute(values.to_attribute(value)) == value
     assert values.to_attribute(value) == TypeSerializer().serialize(value)
+
+
+_written_numbers = st.sampled_from(["1e37", "-1e37", "1E37", "1e-130", "0.5", "9" * 38]) | st.builds(
+    "{}e{}".format, st.integers(0, 99), st.integers(-130, 35)
+)
+_written = st.recursive(
+    _written_numbers | st.sampled_from(["null", "true", '""', '"é"', '"😀"', '"\\u00e9"']) | st.text().map(json.dumps),
+    lambda inner: (
+        st.lists(inner, max_size=30).map(",".join).map("[{}]".format)
+        | st.dictionaries(st.text(min_size=1, max_size=4), inner, max_size=4).map(
+            lambda members: "{" + ",".join(f"{json.dumps(name)}:{member}" for name, member in members.items()) + "}"
+        )
+    ),
+    max_leaves=30,
+)
+
+
+@given(_written)
+@example("[" + ",".join(["1e37"] * 500) + "]")
+@example("[" + ",".join(["-1e37"] * 500) + "]")
+@example("[" + ",".join(["[]"] * 500) + "]")
+@example("[" + ",".join(["{}"] * 500) + "]")
+@example('"' + "😀" * 500 + '"')
+def test_no_text_takes_more_bytes_in_an_item_than_the_check_of_its_size_counts_on(text: str) -> None:
+    of_the_outermost = 22
+    assert values.size_in_bytes(values.parse_json(text)) <= MAX_GROWTH * len(text) + of_the_outermost
