@@ -147,7 +147,8 @@ def create(request: Request, context: object, app: Application, notes: Notes) ->
     request.check_route("POST", PATH)
     caller = authenticate(request, app)
     notes.log.update(keyId=caller.key_id, workspaceId=caller.workspace_id)
-    notes.headers.update(STRICT_APPLIED if request.prefers_strict() else {})
+    strict = request.prefers_strict()
+    notes.headers.update(STRICT_APPLIED if strict else {})
     limit_rate(caller, app, notes)
     authorize(caller, request.headers.get("x-workspace-id"))
     given_key = request.headers.get("idempotency-key")
@@ -155,7 +156,7 @@ def create(request: Request, context: object, app: Application, notes: Notes) ->
     request.check_media_type()
     text = request.text()
     body = parse_json(text)
-    wanted = validate(body, app.allowed, strict=request.prefers_strict())
+    wanted = validate(body, app.allowed, strict=strict)
     agent = new_agent(
         wanted.fields,
         agent_id=agent_id(caller.workspace_id, idempotency_key),

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import FrameType
 
 ANSWER_SECONDS = 0.5
@@ -21,6 +22,12 @@ class TimeIsUp(BaseException):
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise TimeIsUp
+
+
+@cache
+def _arm() -> None:
+    """Say once what is to be done when the time is up; nothing else in the process uses this signal."""
+    signal.signal(signal.SIGALRM, _interrupt)
 
 
 @contextmanager
@@ -46,7 +53,7 @@ def deadline(context: object) -> Iterator[None]:
     seconds = time_left() / 1000 - ANSWER_SECONDS
     if seconds <= 0:
         raise TimeIsUp
-    signal.signal(signal.SIGALRM, _interrupt)
+    _arm()
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield

@@ -159,7 +159,7 @@ def _text(value: object) -> str:
 def _headers(headers: Mapping[str, Any]) -> dict[str, str]:
     combined: dict[str, str] = {}
     for given_name, value in headers.items():
-        name, text = given_name.lower(), _text(value).strip(" \t")
+        name, text = given_name.lower(), value.strip(" \t") if isinstance(value, str) else ""
         # As HTTP does with a field that was sent twice (RFC 9110 §5.2): two API keys are none, in any order.
         combined[name] = f"{combined[name]},{text}" if name in combined else text
     return combined

@@ -152,18 +152,17 @@ def caller_of(item: dict[str, Any] | None, now: datetime) -> Caller:
     """
     if item is None:
         raise InvalidApiKey(internal="unknown key")
-    record = {name: from_attribute(attribute) for name, attribute in item.items()}
-    caller = Caller(_name(record, "keyId"), _name(record, "workspaceId"), _name(record, "userId"))
-    if record.get("status") != ACTIVE:
+    caller = Caller(_name(item, "keyId"), _name(item, "workspaceId"), _name(item, "userId"))
+    if item.get("status") != {"S": ACTIVE}:
         raise InvalidApiKey(internal="key is not active")
-    if "expiresAt" in record and not _is_later(record["expiresAt"], now):
+    if "expiresAt" in item and not _is_later(from_attribute(item["expiresAt"]), now):
         raise InvalidApiKey(internal="key is expired")
     return caller
 
 
-def _name(record: dict[str, Any], attribute: str) -> str:
-    name = record.get(attribute)
-    if not isinstance(name, str) or not name:
+def _name(item: dict[str, Any], attribute: str) -> str:
+    name: str = item.get(attribute, {}).get("S", "")
+    if not name:
         raise InvalidApiKey(internal=f"malformed key record: {attribute}")
     return name
 

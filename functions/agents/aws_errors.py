@@ -43,8 +43,10 @@ def refuse_foreign_answer(http_response: "AWSResponse", parsed: Mapping[str, Any
         answer says nothing.
     """
     status, checksum = http_response.status_code, http_response.headers.get("x-amz-crc32")
-    says_something = bool(parsed.keys() - {"ResponseMetadata"})  # errors do
-    is_genuine = says_something if checksum is None else checksum == str(crc32(http_response.content))
+    if checksum is None:
+        is_genuine = bool(parsed.keys() - {"ResponseMetadata"})  # errors say something
+    else:
+        is_genuine = checksum == str(crc32(http_response.content))
     if HTTPStatus.OK < status < HTTPStatus.MULTIPLE_CHOICES or not is_genuine:
         raise ForeignAnswerError
 

@@ -68,7 +68,7 @@ def level(value: Json) -> Json:
     """Return a number from 0 to 2 as it is, or refuse it."""
     is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
     # A Decimal compares itself with anything but NaN.
-    if not is_number or Decimal(value).is_nan() or not 0 <= value <= MAX_LEVEL:
+    if not is_number or value != value or not 0 <= value <= MAX_LEVEL:  # noqa: PLR0124 - which differs from itself
         raise PydanticCustomError("level", "must be a number from 0 to 2")
     return value
 

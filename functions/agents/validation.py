@@ -166,10 +166,11 @@ def _is_plain(value: Json, depth: int = 0) -> bool:
         value = value.values()
     elif type(value) is not list:
         return not any(value_faults(value))
-    # Most children are short work; only those that hold others are looked into.
-    return depth <= MAX_DEPTH and all(
-        child.isascii() if type(child) is str else type(child) is int or _is_plain(child, depth + 1) for child in value
-    )
+    for child in value:
+        kind = type(child)
+        if not (child.isascii() if kind is str else kind is int or _is_plain(child, depth + 1)):
+            return False
+    return depth <= MAX_DEPTH
 
 
 def _misplaced_secrets(value: Json, place: Place = None, depth: int = 0) -> Iterator[Fault]:

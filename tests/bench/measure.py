@@ -140,7 +140,7 @@ class Bench:
                 for times in (1, 1 + instructions.WARM if variant.bytecode else 1)
             )
             self.figures[variant].instructions_cold = cold
-            self.figures[variant].instructions_warm = (warm - cold) // instructions.WARM
+            self.figures[variant].instructions_warm = (warm - cold) // instructions.WARM if variant.bytecode else 0
             tell(f"instructions: {variant.name}: {cold / 1e6:.1f} M cold")
 
         with ThreadPoolExecutor(2) as pool:

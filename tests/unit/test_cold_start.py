@@ -2,11 +2,13 @@
 
 import gc
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -172,3 +174,24 @@ def test_a_request_after_a_cold_start_creates_an_agent_with_what_was_prepared(ha
 
     assert answer["statusCode"] == 201
     assert import_module("create_agent").application.cache_info().misses == 1
+
+
+def test_environments_that_are_restored_from_one_snapshot_draw_numbers_of_their_own(
+    new_application: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooks: list[Callable[[], None]] = []
+    runtime = SimpleNamespace(register_after_restore=hooks.append)
+    monkeypatch.setitem(sys.modules, "snapshot_restore_py", cast("ModuleType", runtime))
+    monkeypatch.delitem(sys.modules, "cold_start", raising=False)
+    new_application()
+    import_module("cold_start")
+    gc.unfreeze()
+    snapshot, drawn = random.getstate(), set()
+
+    for _ in range(2):
+        random.setstate(snapshot)
+        for hook in hooks:
+            hook()
+        drawn.add(random.random())  # noqa: S311 - pauses, not secrets
+
+    assert len(drawn) == 2
