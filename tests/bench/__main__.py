@@ -16,10 +16,12 @@ from tests import emulator
 from tests.bench import cost, packages, report, tools
 from tests.bench.aws import cloud
 from tests.bench.measure import Bench, tell
+from tests.local.template import ROOT
 
 HERE = Path(__file__).parent
 RESULT = HERE / "result.json"
 CHART = HERE / "chart.svg"
+README = ROOT / "README.md"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.save:
         RESULT.write_text(json.dumps(data, indent=2) + "\n", "utf-8")
         CHART.write_text(report.chart(data), "utf-8")
+        README.write_text(report.readme(README.read_text("utf-8"), data), "utf-8")
     return show(data)
 
 
@@ -45,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=9, help="cold starts of each (default: %(default)s)")
     parser.add_argument("--requests", type=int, default=500, help="warm requests of each (default: %(default)s)")
     parser.add_argument("--instructions", action="store_true", help="count instructions only: what never varies")
-    parser.add_argument("--save", action="store_true", help="write result.json and chart.svg")
+    parser.add_argument("--save", action="store_true", help="write result.json, chart.svg and the README's figures")
     return parser
 
 

@@ -1,8 +1,10 @@
-"""The result as a table and as a chart."""
+"""The result as a table, as the README's words, and as a chart."""
 
+import re
 from typing import Any
 from xml.sax.saxutils import escape
 
+from tests.bench import cost
 from tests.bench.packages import BLUEPRINT, BLUEPRINT_SAM, FASTAPI, FASTAPI_SAM, FLOOR, OURS
 
 Results = dict[str, dict[str, float]]
@@ -43,6 +45,34 @@ def markdown(results: Results) -> str:
         cells = [_number(results[name].get(key)) for name in names]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def readme(text: str, data: dict[str, Any]) -> str:
+    """Return the README with these figures between its marks."""
+    results: Results = data["results"]
+    versions = data["versions"]
+    lines = [
+        f"Measured on {data['date']}, Python {data['python']}, {data['machine']}: medians of {data['rounds']} cold",
+        f"starts and {data['requests']} requests; botocore {versions['botocore']}, pydantic {versions['pydantic']}, "
+        + ", ".join(name.replace("==", " ") for name in (*versions["tools"], *versions["peers"]))
+        + ".",
+    ]
+    kept = [f"- {what}, against {peer}: {ratio:.3f}" for what, peer, ratio, _ in ratios(results)]
+    ours = results[OURS.name]
+    memory = cost.recommended(ours)
+    shares = cost.shares(ours, memory, "arm64")
+    money = (
+        f"At {memory} MB, the template's default, a million creates cost ${sum(shares.values()):.2f}, "
+        f"${shares['Lambda compute']:.2f} of it for compute,\nby the prices of {cost.PRICES['date']} in "
+        "`tests/bench/prices.json`."
+    )
+    text = _between("bench", text, "\n".join([*lines, "", markdown(results), "", *kept]))
+    return _between("cost", text, money)
+
+
+def _between(mark: str, text: str, content: str) -> str:
+    start, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    return re.sub(f"{start}.*?{end}", lambda _: f"{start}\n{content}\n{end}", text, flags=re.DOTALL)
 
 
 def _number(value: float | None) -> str:
