@@ -12,7 +12,7 @@ from agents.agent import ANSWER_FIELDS
 from agents.errors import MAX_DETAILS, Fault, InvalidJson, ValidationFailed
 from agents.request_schema import CREATE_AGENT_REQUEST, GAP, TTS_MODEL
 from agents.rules import DEFAULT_LLM_MODEL, MODEL_TAGS
-from agents.values import MAX_DEPTH, MAX_NAME_BYTES, Json, Place, child_path, path_of
+from agents.values import MAX_DEPTH, MAX_NAME_BYTES, Json, child_path
 from agents.values import faults as value_faults
 
 _REQUEST = SchemaValidator(CREATE_AGENT_REQUEST)
@@ -166,21 +166,24 @@ def _is_plain(value: Json, depth: int = 0) -> bool:
         value = value.values()
     elif type(value) is not list:
         return not any(value_faults(value))
+    if depth > MAX_DEPTH:
+        return False
     for child in value:
         kind = type(child)
         if not (child.isascii() if kind is str else kind is int or _is_plain(child, depth + 1)):
             return False
-    return depth <= MAX_DEPTH
+    return True
 
 
-def _misplaced_secrets(value: Json, place: Place = None, depth: int = 0) -> Iterator[Fault]:
+def _misplaced_secrets(value: Json, path: str = "", depth: int = 0) -> Iterator[Fault]:
     """Refuse what is meant as the ElevenLabs key but stands elsewhere: kept, it would be kept in plain text."""
     if isinstance(value, dict):
         for name in value:
-            if _KEY_NAME_AT_END.search(name.lower()) and (place, name) != ((None, "ttsModel"), "elevenLabsApiKey"):
+            in_its_place = (path, depth, name) == ("ttsModel", 1, "elevenLabsApiKey")
+            if _KEY_NAME_AT_END.search(name.lower()) and not in_its_place:
                 message = "must be left out: an ElevenLabs key goes into ttsModel.elevenLabsApiKey"
-                yield Fault(path_of((place, name)), "misplaced_secret", message)
+                yield Fault(child_path(path, name), "misplaced_secret", message)
     children = value.items() if isinstance(value, dict) else enumerate(value)
     for name, child in children if depth <= MAX_DEPTH else ():
-        if isinstance(child, (dict, list)):
-            yield from _misplaced_secrets(child, (place, name), depth + 1)
+        if isinstance(child, dict | list):
+            yield from _misplaced_secrets(child, child_path(path, name), depth + 1)

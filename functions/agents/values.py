@@ -11,7 +11,7 @@ names below 64 KB, items up to 400 KB). Numbers stop at 1e38 because boto3 canno
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Inexact, InvalidOperation
 from typing import Any, TypeAlias
 
@@ -171,29 +171,21 @@ def child_path(path: str, name: str | int) -> str:
         return path if path.endswith("…") else f"{path}…"
     if isinstance(name, int):
         return f"{path}[{name}]"
-    shown = _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", name)
-    if len(shown) > _SHOWN_NAME:
-        shown = shown[:_SHOWN_NAME] + "…"
+    # Cut first: a long name is part of many paths.
+    shown = _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", name[:_SHOWN_NAME])
+    if len(name) > _SHOWN_NAME:
+        shown += "…"
     return f"{path}.{shown}" if path else shown
 
 
-Place: TypeAlias = tuple["Place", str | int] | None
-"""Where a value stands: the place of what it stands in, and its name or index there; None for the outermost."""
-
-
-def path_of(place: Place) -> str:
-    """Write a place as a path; done for faults only, for most values have none."""
-    return "" if place is None else child_path(path_of(place[0]), place[1])
-
-
-def faults(value: Json, place: Place = None, depth: int = 0) -> Iterator[Fault]:
+def faults(value: Json, path: str = "", depth: int = 0) -> Iterator[Fault]:
     """Find everything in a value that DynamoDB or boto3 cannot hold, or could hold in two ways.
 
     Parameters
     ----------
     value : Json
         What `parse_json` returned.
-    place : Place
+    path : str
         Where the value stands.
     depth : int
         Objects and arrays around it.
@@ -204,64 +196,45 @@ def faults(value: Json, place: Place = None, depth: int = 0) -> Iterator[Fault]:
         One for each place, with its path.
     """
     if isinstance(value, dict | list) and depth > MAX_DEPTH:
-        message = f"must not hold more than {MAX_DEPTH} objects or arrays inside one another"
-        yield Fault(path_of(place), "too_deep", message)
+        yield Fault(path, "too_deep", f"must not hold more than {MAX_DEPTH} objects or arrays inside one another")
     elif isinstance(value, dict):
-        if not _has_plain_names(value):
-            yield from _name_faults(value, place)
-        yield from _faults_in(value.items(), place, depth)
+        yield from _object_faults(value, path, depth)
     elif isinstance(value, list):
-        yield from _faults_in(enumerate(value), place, depth)
-    elif isinstance(value, str) and _has_lone_surrogate(value):
-        yield Fault(path_of(place), "not_unicode", "must be Unicode text, without half of a surrogate pair")
+        for index, element in enumerate(value):
+            yield from faults(element, child_path(path, index), depth + 1)
+    elif isinstance(value, str):
+        if _has_lone_surrogate(value):
+            yield Fault(path, "not_unicode", "must be Unicode text, without half of a surrogate pair")
     elif isinstance(value, Decimal):
-        yield from _number_faults(value, place)
+        yield from _number_faults(value, path)
 
 
-def _faults_in(children: Iterable[tuple[str | int, Json]], place: Place, depth: int) -> Iterator[Fault]:
-    for name, child in children:
-        if not _is_plain(child):
-            yield from faults(child, (place, name), depth + 1)
-
-
-def _is_plain(value: Json) -> bool:
-    """Tell at a glance of most values that there can be nothing wrong with them."""
-    return value.isascii() if isinstance(value, str) else value is None or isinstance(value, int)
-
-
-def _has_plain_names(value: dict[str, Json]) -> bool:
-    names = "".join(value)
-    return names.isascii() and len(names) <= MAX_NAME_BYTES and "" not in value and type(value) is dict
-
-
-def _name_faults(value: dict[str, Json], place: Place) -> Iterator[Fault]:
+def _object_faults(value: dict[str, Json], path: str, depth: int) -> Iterator[Fault]:
     if isinstance(value, _RepeatedMembers):
         for name in value.repeated:
-            yield Fault(path_of((place, name)), "repeated_member", "must stand only once in its object")
-    for name in value:
+            yield Fault(child_path(path, name), "repeated_member", "must stand only once in its object")
+    for name, member in value.items():
+        place = child_path(path, name)
         if not name:
-            yield Fault(path_of(place), "empty_name", "must not have a member whose name is empty")
+            yield Fault(path, "empty_name", "must not have a member whose name is empty")
         elif _has_lone_surrogate(name):
-            message = "must have a name of Unicode text, without half of a surrogate pair"
-            yield Fault(path_of((place, name)), "not_unicode", message)
+            yield Fault(place, "not_unicode", "must have a name of Unicode text, without half of a surrogate pair")
         elif len(name.encode()) > MAX_NAME_BYTES:
-            message = f"must have a name of at most {MAX_NAME_BYTES} bytes"
-            yield Fault(path_of((place, name)), "name_too_long", message)
+            yield Fault(place, "name_too_long", f"must have a name of at most {MAX_NAME_BYTES} bytes")
+        yield from faults(member, place, depth + 1)
 
 
 def _has_lone_surrogate(text: str) -> bool:
     return not text.isascii() and _LONE_SURROGATE.search(text) is not None
 
 
-def _number_faults(number: Decimal, place: Place) -> Iterator[Fault]:
+def _number_faults(number: Decimal, path: str) -> Iterator[Fault]:
     if not number.is_finite():
-        yield Fault(path_of(place), "not_finite", "must be a finite number that a database can hold")
+        yield Fault(path, "not_finite", "must be a finite number that a database can hold")
     elif not MIN_MAGNITUDE <= number.adjusted() < MAX_MAGNITUDE:
-        yield Fault(
-            path_of(place), "number_out_of_range", "must be a number from 1e-130 to below 1e38, or its negative, or 0"
-        )
+        yield Fault(path, "number_out_of_range", "must be a number from 1e-130 to below 1e38, or its negative, or 0")
     elif len(number.as_tuple().digits) > MAX_DIGITS:
-        yield Fault(path_of(place), "too_many_digits", f"must be a number of at most {MAX_DIGITS} significant digits")
+        yield Fault(path, "too_many_digits", f"must be a number of at most {MAX_DIGITS} significant digits")
 
 
 def to_attribute(value: Json) -> dict[str, Any]:

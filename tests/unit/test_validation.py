@@ -1,14 +1,21 @@
 """A body becomes a request, or all of its faults are told at once and none of its values."""
 
+import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from agents import validation
 from agents.agent import new_agent
 from agents.errors import MAX_DETAILS, InvalidJson, ValidationFailed
 from agents.validation import AgentRequest, AllowedValues, validate
+from agents.values import faults as value_faults
 from agents.values import parse_json
+from tests.conftest import EXAMPLE
 
 ALLOWED = AllowedValues(llm_models=("gpt-4o-mini", "gpt-4o"), tts_providers=("rime", "11labs_byo", "openai"))
 RIME: dict[str, Any] = {"provider": "rime"}
@@ -187,3 +194,28 @@ def test_unknown_fields_named_like_python_ones_disturb_nothing() -> None:
 
     assert agent.extra == dict.fromkeys(names, 1)
     assert agent.fields["llmModel"] == "gpt-4o-mini"
+
+
+_names = st.text(max_size=3) | st.sampled_from(["elevenLabsApiKey", "eleven", "LabsApiKey", "\ud800", "é"])
+_odd = st.sampled_from(["\ud800", "é", Decimal("NaN"), Decimal("0.5"), Decimal("1E+200"), None, True, 1, "text"])
+_bodies = st.dictionaries(
+    _names,
+    st.recursive(_odd, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_names, inner, max_size=3)),
+    max_size=4,
+)
+
+
+@given(_bodies)
+def test_a_quick_look_never_passes_what_a_search_would_find(body: dict[str, Any]) -> None:
+    found = [*value_faults(body), *validation._misplaced_secrets(body)]  # noqa: SLF001 - the two have to agree
+
+    assert not (found and validation._is_plain(body))  # noqa: SLF001 - the same
+
+
+def test_a_quick_look_passes_an_ordinary_body_and_goes_no_deeper_than_a_search() -> None:
+    deep: Any = []
+    for _ in range(5000):
+        deep = [deep]
+
+    assert validation._is_plain(parse_json(json.dumps(EXAMPLE)))  # noqa: SLF001 - it is only a quicker way
+    assert not validation._is_plain({"variables": deep})  # noqa: SLF001 - the same

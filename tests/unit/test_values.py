@@ -168,36 +168,6 @@ def test_a_meaning_tells_numbers_texts_and_objects_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "path"),
-    [
-        (None, ""),
-        ((None, "name"), "name"),
-        (((None, "ids"), 2), "ids[2]"),
-        ((((None, "a"), 0), "b"), "a[0].b"),
-        ((((None, "a"), 0), 1), "a[0][1]"),
-        ((None, "\ud800"), "\N{REPLACEMENT CHARACTER}"),
-        ((None, "k" * 64), "k" * 64),
-        ((None, "k" * 65), "k" * 64 + "…"),
-    ],
-)
-def test_a_place_is_written_as_a_path(place: values.Place, path: str) -> None:
-    assert values.path_of(place) == path
-
-
-@pytest.mark.parametrize("depth", [300, 500])
-@pytest.mark.parametrize("name", ["k", "k" * 64, "k" * 65, 0, 10**20])
-def test_the_path_of_a_deep_place_is_cut_once_where_nobody_would_read_on(name: str | int, depth: int) -> None:
-    place: values.Place = None
-    for _ in range(depth):
-        place = (place, name)
-    path = values.path_of(place)
-
-    assert 256 < len(path) <= LONGEST_PATH
-    assert path.endswith("…")
-    assert "……" not in path
-
-
-@pytest.mark.parametrize(
     ("value", "size"),
     [
         (None, 1),
