@@ -145,7 +145,7 @@ class Proxy:
     def answer(self, operation: str, headers: dict[str, str], body: bytes) -> Reply:
         """Answer one request, or raise ConnectionCutError."""
         with self._lock:
-            self.calls.append(Call(operation, json.loads(body), headers["amz-sdk-invocation-id"]))
+            self.calls.append(Call(operation, json.loads(body), headers.get("amz-sdk-invocation-id", "")))
             fault = next((each for each in self.faults if each.hits(operation, self._random.random())), None)
             if fault:
                 self.injected[fault.action] += 1
