@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,30 +138,31 @@ class Environment:
     def _client(self, service: str, attempts: int) -> Any:  # noqa: ANN401 - botocore makes its clients' classes at run time
         """Make a client that believes nobody but AWS, and logs nothing of what it sends."""
         config = _CLIENT_CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": attempts}))
-        client = _session().create_client(service, config=config, endpoint_url=self.endpoint_url, verify=self.roots)
+        client = self._session.create_client(service, config=config, endpoint_url=self.endpoint_url, verify=self.roots)
         client.meta.events.register("after-call", refuse_foreign_answer)
         # Where the root logger is at DEBUG, it would log whole requests, plain secrets included.
         logging.getLogger("botocore").setLevel(logging.WARNING)
         return client
+
+    @cached_property
+    def _session(self) -> Session:
+        """Make what boto3.client() makes its clients with, but with few of botocore's 127 handlers.
+
+        Importing boto3 itself and registering all handlers would each be a twentieth of a cold start. Most are for
+        other services; those kept give a transaction the token that makes its retry safe, and let moto step in.
+        One session makes all clients, for it keeps the data that it has read.
+        """
+        session = Session(include_builtin_handlers=False)
+        for event, handler, *_ in BUILTIN_HANDLERS:
+            if event in _HANDLED_EVENTS:
+                session.register(event, handler)
+        return session
 
     def logger(self, service: str) -> Logger:
         """Make the structured logger."""
         # Lines need not name the one place that they all come from, and messages are not tried as JSON.
         cheap: Any = {"location": None, "json_deserializer": str, "json_serializer": _encode}
         return Logger(service=service, level=self.log_level, **cheap)
-
-
-def _session() -> Session:
-    """Make what boto3.client() makes its clients with, but with few of botocore's 127 handlers.
-
-    Importing boto3 itself and registering all handlers would each be a twentieth of a cold start. Most are for other
-    services; those kept give a transaction the token that makes its retry safe, and let moto step in.
-    """
-    session = Session(include_builtin_handlers=False)
-    for event, handler, *_ in BUILTIN_HANDLERS:
-        if event in _HANDLED_EVENTS:
-            session.register(event, handler)
-    return session
 
 
 class _NotSentError(Exception):

@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from agents.values import to_json
 from tests.conftest import EXAMPLE
 
 FOLDER = Path(__file__).with_name("cases")
@@ -163,12 +162,18 @@ def _text(step: Case) -> str:
         _set(body, pointer.strip("/").split("/"), value)
     for pointer in step.get("drop", []):
         _drop(body, pointer.strip("/").split("/"))
-    text = to_json(body)
+    text = _write(body)
     for old, new in step.get("replace", []):
         if old not in text:
             raise ValueError(f"{old} is not in the body")
         text = text.replace(old, new, 1)
     return text
+
+
+def _write(body: Any) -> str:
+    # Not with the project's own writer, which may rely on there being no member without a name; here there may.
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=lambda number: f"<number {number}>")
+    return re.sub('"<number ([^"]*)>"', r"\1", text)
 
 
 def _set(target: Any, path: list[str], value: Any) -> None:

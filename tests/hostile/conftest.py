@@ -73,6 +73,7 @@ def new_application(monkeypatch: pytest.MonkeyPatch, proxy: Proxy) -> Iterator[C
             else:
                 monkeypatch.setenv(name, value)
         forget_application()
+        create_agent.prepare()  # as Lambda does before the first request; 50 at once would make 50 applications
 
     warnings.filterwarnings("ignore", "POWERTOOLS_", UserWarning)  # it says that it is told to say too much
     compose({})
