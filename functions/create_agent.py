@@ -9,8 +9,6 @@ from functools import cache
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.logging import Logger
-
 from agents.agent import Agent, new_agent
 from agents.api_keys import Caller, caller_of, check_key, key_hash
 from agents.errors import InternalError, MissingHeader, ServiceUnavailable, WorkspaceForbidden, as_api_error, render
@@ -24,7 +22,7 @@ from agents.values import Json, parse_json
 from deadline import TimeIsUp, deadline
 from deployment import Environment
 from http_api import Request, answer, read_request
-from telemetry import report
+from telemetry import Reporter, Steps
 
 if TYPE_CHECKING:
     from types_boto3_kms import KMSClient
@@ -65,11 +63,14 @@ class Notes:
     ----------
     log : dict
         Ids and outcomes for the log line.
+    steps : Steps
+        Of the flow, as they begin.
     headers : dict
         Of the answer, once the caller is known.
     """
 
     log: dict[str, str]
+    steps: Steps = field(default_factory=Steps)
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -100,14 +101,14 @@ def _limiter(environment: Environment) -> RateLimiter | None:
 
 
 @cache
-def logger() -> Logger:
-    """Make the logger apart from the application: it has to tell why that could not be made."""
-    return Environment(os.environ).logger(SERVICE)
+def reporter() -> Reporter:
+    """Make what logs apart from the application: it has to tell why that could not be made."""
+    return Environment(os.environ).reporter(SERVICE)
 
 
 def prepare() -> None:
     """Make before the first request what every request needs; what is wrong with it, the request will tell."""
-    logger()
+    reporter()
     with suppress(Exception):
         application()
 
@@ -138,13 +139,14 @@ def handler(event: object, context: object) -> dict[str, Any]:
         notes.log.update(outcome=error.code, cause=error.internal)
         headers = {**notes.headers, **error.headers}
         result = answer(error.status, render(error, request.id), request.id, headers)
-    report(logger(), SERVICE, result["statusCode"], notes.log)
+    reporter().report(result["statusCode"], notes.log, notes.steps.milliseconds())
     return result
 
 
 def create(request: Request, context: object, app: Application, notes: Notes) -> tuple[Json, dict[str, str]]:
     """Create an agent and return it, with headers; nothing of the body is looked at before the caller is known."""
     request.check_route("POST", PATH)
+    notes.steps.begin("authenticate")
     caller = authenticate(request, app)
     notes.log.update(keyId=caller.key_id, workspaceId=caller.workspace_id)
     strict = request.prefers_strict()
@@ -153,6 +155,7 @@ def create(request: Request, context: object, app: Application, notes: Notes) ->
     authorize(caller, request.headers.get("x-workspace-id"))
     given_key = request.headers.get("idempotency-key")
     idempotency_key = app.new_token() if given_key is None else check_idempotency_key(given_key)
+    notes.steps.begin("validate")
     request.check_media_type()
     text = request.text()
     body = parse_json(text)
@@ -169,9 +172,12 @@ def create(request: Request, context: object, app: Application, notes: Notes) ->
     check_size(agent, len(text))
     check_time(context)
     if wanted.secret is not None:
+        notes.steps.begin("seal")
         agent = sealed(agent, wanted.secret, app)
         check_time(context)
-    stored, replayed = app.agents.create(Write(agent, digest(idempotency_key, body), app.new_token()))
+    notes.steps.begin("store")
+    write = Write(agent, digest(idempotency_key, body), app.new_token())
+    stored, replayed = app.agents.create(write, lambda cause: notes.log.update(unclearWrite=cause))
     notes.log.update(outcome="replayed" if replayed else "created")
     return stored.answer(), {"Location": f"{PATH}/{stored.id}", **(REPLAYED if replayed else {})}
 
@@ -186,6 +192,7 @@ def limit_rate(caller: Caller, app: Application, notes: Notes) -> None:
     """Raise RateLimitExceeded when the key has sent too much; a limiter that fails protects nobody and lets it pass."""
     if app.limiter is None:
         return
+    notes.steps.begin("limit")
     try:
         notes.headers.update(app.limiter.count(caller.key_id, app.now()))
     except (InternalError, ServiceUnavailable) as error:

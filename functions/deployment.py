@@ -20,6 +20,7 @@ from agents.api_keys import ALPHABET
 from agents.aws_errors import refuse_foreign_answer
 from agents.errors import DeploymentError
 from agents.validation import AllowedValues
+from telemetry import NAMESPACE, Reporter
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -158,11 +159,12 @@ class Environment:
                 session.register(event, handler)
         return session
 
-    def logger(self, service: str) -> Logger:
-        """Make the structured logger."""
+    def reporter(self, service: str) -> Reporter:
+        """Make what logs and counts; ``POWERTOOLS_METRICS_NAMESPACE`` tells the metrics of two stacks apart."""
+        namespace = self.variables.get("POWERTOOLS_METRICS_NAMESPACE", "").strip() or NAMESPACE
         # Lines need not name the one place that they all come from, and messages are not tried as JSON.
         cheap: Any = {"location": None, "json_deserializer": str, "json_serializer": _encode}
-        return Logger(service=service, level=self.log_level, **cheap)
+        return Reporter(Logger(service=service, level=self.log_level, **cheap), namespace)
 
 
 class _NotSentError(Exception):

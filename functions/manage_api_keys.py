@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.parser import ValidationError, parse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -29,7 +28,7 @@ from agents.key_store import KeyStore, NewKey, Record, public_view
 from agents.rules import visible_ascii
 from agents.validation import faults_of
 from deployment import Environment, random_text
-from telemetry import report
+from telemetry import Reporter, Steps
 
 SERVICE = "manage_api_keys"
 
@@ -115,9 +114,9 @@ def application() -> Application:
 
 
 @cache
-def logger() -> Logger:
-    """Make the logger apart from the application: it has to tell why that could not be made."""
-    return Environment(os.environ).logger(SERVICE)
+def reporter() -> Reporter:
+    """Make what logs apart from the application: it has to tell why that could not be made."""
+    return Environment(os.environ).reporter(SERVICE)
 
 
 def handler(event: object, context: object) -> dict[str, Any]:
@@ -137,13 +136,15 @@ def handler(event: object, context: object) -> dict[str, Any]:
     """
     request_id = str(getattr(context, "aws_request_id", ""))
     log = {"requestId": request_id}
+    steps = Steps()
+    steps.begin("manage")
     try:
         status, body = manage(event, application(), log)
     except Exception as raised:  # noqa: BLE001 - the one place where everything ends
         error = as_api_error(raised)
         log.update(outcome=error.code, cause=error.internal)
         status, body = error.status, render(error, request_id)
-    report(logger(), SERVICE, status, log)
+    reporter().report(status, log, steps.milliseconds())
     return {"statusCode": status, "body": body}
 
 

@@ -1,61 +1,112 @@
-"""One log line and one line of metrics for each request: ids and outcomes only."""
+"""One log line for each request, which is its metrics too: ids, outcomes and times only."""
 
 import json
+import logging
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 
 NAMESPACE = "CreateCallAgent"
+"""Of the metrics, unless the deployment names another: each stack has its own."""
 
 _SERVER_ERROR = 500
 _CLIENT_ERROR = 400
+_UNAUTHORIZED = 401
+
+_SUCCESSES = {"created": "AgentsCreated", "replayed": "AgentsReplayed"}
+_OUR_FAILURES = {"limiterFailure": "RateLimiterFailed", "unclearWrite": "WritesUnclear"}
+
+LATENCIES = ("authenticateMs", "limitMs", "sealMs", "storeMs")
+"""Steps that wait for AWS: each is a metric. What the function itself needs is the rest of Lambda's own `Duration`."""
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def report(logger: Logger, service: str, status: int, fields: dict[str, str]) -> None:
-    """Log a request and count it.
+class Steps:
+    """How long each step of a request took. The last one is the one that it ended in.
+
+    Parameters
+    ----------
+    clock : Callable
+        Seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._begun: list[tuple[str, float]] = []
+
+    def begin(self, name: str) -> None:
+        """Begin a step, and end the one before it."""
+        self._begun.append((name, self._clock()))
+
+    def milliseconds(self) -> dict[str, float]:
+        """Return each step's time so far, as ``{"storeMs": 5.2}``."""
+        ends = [*(begin for _, begin in self._begun[1:]), self._clock()]
+        steps = zip(self._begun, ends, strict=False)  # before the first step there is no more than an end
+        return {f"{name}Ms": round((end - begin) * 1000, 1) for (name, begin), end in steps}
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """Logs requests and counts them.
 
     Parameters
     ----------
     logger : Logger
-        Powertools' logger.
-    service : str
-        The metric's one dimension.
-    status : int
-        HTTP status of the answer; 500 and above is logged as an error.
-    fields : dict
-        Ids and outcomes; empty ones are left out. ``limiterFailure`` is counted as ``RateLimiterFailed``.
+        Powertools' logger. At the levels that it leaves out, a request is still counted.
+    namespace : str
+        Of the metrics.
     """
-    kind = "Failed" if status >= _SERVER_ERROR else "Rejected" if status >= _CLIENT_ERROR else "Succeeded"
-    limiter_failed = "limiterFailure" in fields
-    log = logger.error if status >= _SERVER_ERROR else logger.warning if limiter_failed else logger.info
-    log(f"request {kind.lower()}", extra={"status": status, **{name: text for name, text in fields.items() if text}})
-    counted = [f"Requests{kind}", *(["RateLimiterFailed"] if limiter_failed else [])]
-    print(_encode(metrics(service, counted, time.time())))  # noqa: T201 - standard output is where CloudWatch reads
 
+    logger: Logger
+    namespace: str
 
-def metrics(service: str, counted: list[str], now: float) -> dict[str, Any]:
-    """Write that these happened once each, in CloudWatch's Embedded Metric Format.
+    def report(self, status: int, fields: Mapping[str, str], milliseconds: Mapping[str, float]) -> None:
+        """Write one line.
 
-    It is written here and not by Powertools' Metrics, which takes three times the work for the same line.
+        Parameters
+        ----------
+        status : int
+            HTTP status of the answer; 500 and above is logged as an error.
+        fields : Mapping
+            Ids and outcomes; empty ones are left out. ``limiterFailure`` and ``unclearWrite`` are counted.
+        milliseconds : Mapping
+            Of each step.
+        """
+        told = {name: text for name, text in fields.items() if text}
+        ours = [metric for name, metric in _OUR_FAILURES.items() if name in told]
+        kind = "Failed" if status >= _SERVER_ERROR else "Rejected" if status >= _CLIENT_ERROR else "Succeeded"
+        counted = [_SUCCESSES.get(told.get("outcome", ""), f"Requests{kind}"), *ours]
+        if status == _UNAUTHORIZED:
+            counted.append("AuthenticationFailed")
+        metrics = self._metrics(counted, milliseconds, told["outcome"] if status >= _CLIENT_ERROR else None)
+        level = logging.ERROR if status >= _SERVER_ERROR else logging.WARNING if ours else logging.INFO
+        if level >= self.logger.log_level:
+            self._log(level, f"request {kind.lower()}", {"status": status, **told, **metrics})
+        else:
+            print(_encode({"service": self.logger.service, **metrics}))  # noqa: T201 - where CloudWatch reads
 
-    Parameters
-    ----------
-    service : str
-        The one dimension.
-    counted : list of str
-        Names of metrics.
-    now : float
-        Seconds since the epoch.
+    def _log(self, level: int, message: str, members: dict[str, Any]) -> None:
+        logger = self.logger
+        log = {logging.INFO: logger.info, logging.WARNING: logger.warning, logging.ERROR: logger.error}[level]
+        log(message, extra=members)
 
-    Returns
-    -------
-    dict
-        By AWS, "Specification: Embedded metric format".
-    """
-    definitions = [{"Name": name, "Unit": "Count"} for name in counted]
-    directive = {"Namespace": NAMESPACE, "Dimensions": [["service"]], "Metrics": definitions}
-    about = {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive]}
-    return {"_aws": about, "service": service, **dict.fromkeys(counted, 1)}
+    def _metrics(self, counted: list[str], milliseconds: Mapping[str, float], error: str | None) -> dict[str, Any]:
+        """Write these metrics, the first by error too, in CloudWatch's Embedded Metric Format.
+
+        It is written here and not by Powertools' Metrics, which takes three times the work and a line of its own.
+        Format: AWS, "Specification: Embedded metric format".
+        """
+        counts = [{"Name": name, "Unit": "Count"} for name in counted]
+        times = [{"Name": name, "Unit": "Milliseconds"} for name in LATENCIES if name in milliseconds]
+        directives = [{"Namespace": self.namespace, "Dimensions": [["service"]], "Metrics": [*counts, *times]}]
+        metrics: dict[str, Any] = {**dict.fromkeys(counted, 1), **milliseconds}
+        if error is not None:
+            by_error = {"Namespace": self.namespace, "Dimensions": [["service", "outcome"]], "Metrics": counts[:1]}
+            directives.append(by_error)
+            metrics["outcome"] = error
+        about = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": directives}
+        return {"_aws": about, **metrics}

@@ -53,7 +53,7 @@ def forget_logger() -> None:
     logger.handlers.clear()
     for mark in ("init", "powertools_handler"):
         vars(logger).pop(mark, None)
-    create_agent.logger.cache_clear()
+    create_agent.reporter.cache_clear()
 
 
 @contextlib.contextmanager
@@ -68,7 +68,7 @@ def recorded() -> Iterator[io.StringIO]:
     try:
         with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
             forget_logger()
-            create_agent.logger()  # it writes to this stream
+            create_agent.reporter()  # it writes to this stream
             yield stream
     finally:
         forget_logger()

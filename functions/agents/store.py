@@ -1,5 +1,6 @@
 """Agents in DynamoDB: an agent to an item and back, and the one conditional write that creates it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -110,13 +111,15 @@ class AgentStore:
         self._client = client
         self._table = table
 
-    def create(self, write: Write) -> tuple[Agent, bool]:
+    def create(self, write: Write, unclear: Callable[[str], None] = lambda _: None) -> tuple[Agent, bool]:
         """Store an agent exactly once.
 
         Parameters
         ----------
         write : Write
             The agent, with the id that its workspace and idempotency key give.
+        unclear : Callable
+            Told why, when the write's own answer did not tell its outcome.
 
         Returns
         -------
@@ -133,7 +136,7 @@ class AgentStore:
             When DynamoDB calls the item malformed.
         """
         item = to_item(write)
-        there = self._put(item)
+        there = self._put(item, unclear)
         if there is None:
             return write.agent, False
         if there["requestDigest"] != item["requestDigest"]:
@@ -141,7 +144,7 @@ class AgentStore:
         # Our own token: the write succeeded, its answer was lost, and the client's retry met it.
         return from_item(there), there["writeToken"] != item["writeToken"]
 
-    def _put(self, item: Item) -> Item | None:
+    def _put(self, item: Item, unclear: Callable[[str], None]) -> Item | None:
         """Write the item; return the one that stands in its place, if any."""
         try:
             with translated("PutItem"):
@@ -149,16 +152,19 @@ class AgentStore:
         except self._client.exceptions.ConditionalCheckFailedException as error:
             there = cast("dict[str, Any]", error.response).get("Item")
             if there is not None:
+                if there["writeToken"] == item["writeToken"]:
+                    unclear("PutItem: an answer was lost")
                 return cast("Item", there)
-            unclear = ServiceUnavailable(internal="PutItem: what was there has gone")
+            failure = ServiceUnavailable(internal="PutItem: what was there has gone")
         except ServiceUnavailable as error:
-            unclear = error
+            failure = error
         else:
             return None
         # The write may have been done all the same, so look.
+        unclear(failure.internal)
         there = self._get(item)
         if there is None:
-            raise unclear
+            raise failure
         return there
 
     def _get(self, item: Item) -> Item | None:

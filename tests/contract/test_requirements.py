@@ -58,7 +58,7 @@ def test_no_module_does_anything_when_it_is_imported() -> None:
         "socket.socket.connect = None\n"
         "import create_agent, manage_api_keys\n"
         "assert not create_agent.application.cache_info().currsize\n"
-        "assert not manage_api_keys.logger.cache_info().currsize\n"
+        "assert not manage_api_keys.reporter.cache_info().currsize\n"
     )
 
     subprocess.run([sys.executable, "-c", program], cwd=ROOT / "functions", check=True)

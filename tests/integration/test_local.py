@@ -122,7 +122,7 @@ def test_one_event_is_one_answer_on_standard_output_and_a_log_on_standard_error(
     assert run.returncode == 0
     assert (answer["statusCode"], answer["body"]["name"]) == (201, "Customer Support Agent")
     assert '"message":"request succeeded"' in run.stderr
-    assert "RequestsSucceeded" in run.stderr
+    assert "AgentsCreated" in run.stderr
 
 
 def test_the_exit_status_tells_of_any_answer_that_is_not_2xx() -> None:

@@ -54,7 +54,7 @@ def test_no_secret_leaks(
     logs.truncate(0)
     answer = client.post({**BYO, **change})
     level = os.environ["LOG_LEVEL"]
-    assert create_agent.logger().log_level == (logging.DEBUG if level == "DEBUG" else logging.INFO)
+    assert create_agent.reporter().logger.log_level == (logging.DEBUG if level == "DEBUG" else logging.INFO)
 
     said = logs.getvalue()
     assert f'"status":{answer.status}' in said.replace(" ", "")

@@ -79,7 +79,7 @@ def test_a_wrong_log_level_breaks_nothing(level: str | None, used: str) -> None:
     environment = Environment({} if level is None else {"LOG_LEVEL": level})
 
     assert environment.log_level == used
-    assert environment.logger(f"test_deployment_{level}").log_level == getattr(logging, used)
+    assert environment.reporter(f"test_deployment_{level}").logger.log_level == getattr(logging, used)
 
 
 @pytest.mark.parametrize("service", ["dynamodb", "kms"])

@@ -57,8 +57,11 @@ def test_an_item_holds_kept_fields_apart_and_gives_the_agent_back() -> None:
     assert from_item(item) == AGENT
 
 
-def test_the_first_write_stores_the_agent(store: AgentStore, stage: Stage) -> None:
-    assert store.create(WRITE) == (AGENT, False)
+def test_the_first_write_stores_the_agent_and_nothing_is_unclear(store: AgentStore, stage: Stage) -> None:
+    unclear: list[str] = []
+
+    assert store.create(WRITE, unclear.append) == (AGENT, False)
+    assert unclear == []
     assert stage.items == [to_item(WRITE)]
 
 
@@ -86,16 +89,20 @@ def test_a_write_whose_answer_was_lost_is_known_as_our_own(
     times: int,
 ) -> None:
     attempts = lose_answers(dynamodb, "PutItem", times)
+    unclear: list[str] = []
 
-    assert store.create(WRITE) == (AGENT, False)
+    assert store.create(WRITE, unclear.append) == (AGENT, False)
+    assert unclear == ["PutItem: an answer was lost"]
     assert len(attempts) == times + 1
     assert stage.items == [to_item(WRITE)]
 
 
 def test_a_write_all_of_whose_answers_were_lost_is_looked_up(store: AgentStore, dynamodb: Any) -> None:
     attempts = lose_answers(dynamodb, "PutItem")
+    unclear: list[str] = []
 
-    assert store.create(WRITE) == (AGENT, False)
+    assert store.create(WRITE, unclear.append) == (AGENT, False)
+    assert unclear == ["PutItem: ReadTimeoutError"]
     assert len(attempts) == 3
 
 
