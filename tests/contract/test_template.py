@@ -32,56 +32,24 @@ OF_THE_C_LIBRARY = {"RES_OPTIONS": "timeout:1 attempts:1"}
 OF_LAMBDA = {"AWS_REGION", "AWS_CA_BUNDLE"}  # it gives the one, and the other is for an operator to set
 
 
-def statements(function: str) -> list[dict[str, Any]]:
-    (policy,) = FUNCTIONS[function]["Policies"]
-    found: list[dict[str, Any]] = policy["Statement"]
-    return found
-
-
-def test_create_agent_may_read_keys_count_store_agents_and_seal_secrets_with_the_context_that_the_code_gives() -> None:
+def test_secrets_may_be_sealed_with_the_context_that_the_code_gives_and_no_other() -> None:
     context = encryption_context("workspace-a", "agent-1")
+    (policy,) = TEMPLATE.resources("AWS::IAM::Role")["CreateAgentRole"]["Policies"]
+    (role,) = (said for said in policy["PolicyDocument"]["Statement"] if said.get("Sid") == "SealTheSecret")
+    (key,) = (
+        said
+        for said in TEMPLATE.resources("AWS::KMS::Key")["SecretsKey"]["KeyPolicy"]["Statement"]
+        if said["Sid"] == "SealForAnAgent"
+    )
 
-    assert statements("CreateAgentFunction") == [
-        {
-            "Sid": "AuthenticateTheCaller",
-            "Effect": "Allow",
-            "Action": "dynamodb:GetItem",
-            "Resource": {"GetAtt": "ApiKeysTable.Arn"},
-        },
-        {
-            "Sid": "CountTheRequest",
-            "Effect": "Allow",
-            "Action": "dynamodb:UpdateItem",
-            "Resource": {"GetAtt": "RateLimitsTable.Arn"},
-        },
-        {
-            "Sid": "StoreTheAgent",
-            "Effect": "Allow",
-            "Action": ["dynamodb:PutItem", "dynamodb:GetItem"],
-            "Resource": {"GetAtt": "AgentsTable.Arn"},
-        },
-        {
-            "Sid": "SealTheSecret",
-            "Effect": "Allow",
-            "Action": "kms:Encrypt",
-            "Resource": {"GetAtt": "SecretsKey.Arn"},
-            "Condition": {
-                "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": list(context)},
-                "Null": {f"kms:EncryptionContext:{name}": "false" for name in context},
-            },
-        },
-    ]
-
-
-def test_manage_api_keys_may_keep_keys_and_nothing_else() -> None:
-    assert statements("ManageApiKeysFunction") == [
-        {
-            "Sid": "KeepTheKeys",
-            "Effect": "Allow",
-            "Action": ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:GetItem"],
-            "Resource": {"GetAtt": "ApiKeysTable.Arn"},
+    assert (
+        role["Condition"]
+        == key["Condition"]
+        == {
+            "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": list(context)},
+            "Null": {f"kms:EncryptionContext:{name}": "false" for name in context},
         }
-    ]
+    )
 
 
 def test_there_is_one_route_of_payload_2_and_only_one_function_has_it() -> None:
@@ -93,6 +61,7 @@ def test_there_is_one_route_of_payload_2_and_only_one_function_has_it() -> None:
         "Method": "POST",
         "Path": create_agent.PATH,
         "PayloadFormatVersion": "2.0",
+        "TimeoutInMillis": 29000,
     }
     assert "Events" not in FUNCTIONS["ManageApiKeysFunction"]
 
@@ -125,12 +94,17 @@ def test_each_function_is_given_the_variables_that_it_reads_and_no_other(
     given = Recorded(TEMPLATE.environment(function))
     monkeypatch.setattr(module, "Environment", lambda _: Environment(given))
     module.application()
+    module.reporter.cache_clear()
+    module.reporter()
+    module.reporter.cache_clear()
 
     assert read - OF_LAMBDA | OF_THE_C_LIBRARY.keys() == set(given)
 
 
 def test_a_function_has_more_time_than_its_calls_and_less_than_the_gateway() -> None:
-    assert create_agent.WRITE_TIME_MS / 1000 < TEMPLATE.timeout < 30
+    (event,) = FUNCTIONS["CreateAgentFunction"]["Events"].values()
+
+    assert create_agent.WRITE_TIME_MS < TEMPLATE.timeout * 1000 < event["Properties"]["TimeoutInMillis"] <= 30_000
 
 
 def test_a_deployment_runs_on_lambdas_python_and_knows_no_other_aws() -> None:
@@ -191,7 +165,7 @@ def test_what_holds_data_outlives_the_stack() -> None:
     resources = TEMPLATE.content["Resources"]
     holding = {name for name, resource in resources.items() if resource["Type"] in kinds} - {"RateLimitsTable"}
 
-    assert holding == {"ApiKeysTable", "AgentsTable", "SecretsKey"}
+    assert holding == {"ApiKeysTable", "AgentsTable", "SecretsKey", "DataKey"}
     for name in holding:
         assert resources[name]["DeletionPolicy"] == resources[name]["UpdateReplacePolicy"] == "Retain"
 
@@ -212,11 +186,20 @@ def test_a_key_may_send_what_the_vendor_publishes_unless_the_deployment_says_oth
     assert other.environment("CreateAgentFunction")["RATE_LIMIT_PER_MINUTE"] == "0"
 
 
-def test_the_outputs_name_the_url_the_tables_and_the_functions() -> None:
+def test_the_outputs_name_the_url_the_tables_the_functions_and_where_to_look() -> None:
+    path = create_agent.PATH
+
     assert {name: output["Value"] for name, output in TEMPLATE.content["Outputs"].items()} == {
-        "ApiUrl": {"Sub": f"${{HttpApi.ApiEndpoint}}{create_agent.PATH}"},
+        "ApiUrl": {
+            "If": ["HasDomain", {"Sub": f"https://${{DomainName}}{path}"}, {"Sub": f"${{HttpApi.ApiEndpoint}}{path}"}]
+        },
+        "DashboardUrl": {
+            "Sub": "https://console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}#dashboards/dashboard/${Dashboard}"
+        },
         "CreateAgentFunctionName": {"Ref": "CreateAgentFunction"},
         "ManageApiKeysFunctionName": {"Ref": "ManageApiKeysFunction"},
         "ApiKeysTableName": {"Ref": "ApiKeysTable"},
         "AgentsTableName": {"Ref": "AgentsTable"},
+        "CreateAgentLogGroup": {"Ref": "CreateAgentLogs"},
+        "AccessLogGroup": {"Ref": "AccessLogs"},
     }

@@ -20,7 +20,7 @@ class _Loader(yaml.SafeLoader):
 
 def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     if isinstance(node, yaml.SequenceNode):
-        return {suffix: loader.construct_sequence(node)}
+        return {suffix: loader.construct_sequence(node, deep=True)}
     return {suffix: loader.construct_scalar(node)}  # type: ignore[arg-type]  # the template has no short form on a map
 
 
