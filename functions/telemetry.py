@@ -16,8 +16,8 @@ _SERVER_ERROR = 500
 _CLIENT_ERROR = 400
 _UNAUTHORIZED = 401
 
-_SUCCESSES = {"created": "AgentsCreated", "replayed": "AgentsReplayed"}
-_OUR_FAILURES = {"limiterFailure": "RateLimiterFailed", "unclearWrite": "WritesUnclear"}
+SUCCESSES = {"created": "AgentsCreated", "replayed": "AgentsReplayed"}
+OUR_FAILURES = {"limiterFailure": "RateLimiterFailed", "unclearWrite": "WritesUnclear"}
 
 LATENCIES = ("authenticateMs", "limitMs", "sealMs", "storeMs")
 """Steps that wait for AWS: each is a metric. What the function itself needs is the rest of Lambda's own `Duration`."""
@@ -77,9 +77,9 @@ class Reporter:
             Of each step.
         """
         told = {name: text for name, text in fields.items() if text}
-        ours = [metric for name, metric in _OUR_FAILURES.items() if name in told]
+        ours = [metric for name, metric in OUR_FAILURES.items() if name in told]
         kind = "Failed" if status >= _SERVER_ERROR else "Rejected" if status >= _CLIENT_ERROR else "Succeeded"
-        counted = [_SUCCESSES.get(told.get("outcome", ""), f"Requests{kind}"), *ours]
+        counted = [SUCCESSES.get(told.get("outcome", ""), f"Requests{kind}"), *ours]
         if status == _UNAUTHORIZED:
             counted.append("AuthenticationFailed")
         metrics = self._metrics(counted, milliseconds, told["outcome"] if status >= _CLIENT_ERROR else None)

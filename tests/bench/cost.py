@@ -20,8 +20,8 @@ WRITE_UNITS = 1
 """Of an agent of up to 1 KB."""
 READ_UNITS = 1
 """Of one consistent read of an API key."""
-LOGGED_BYTES = 900
-"""The log line, the line of metrics, and Lambda's own three."""
+LOGGED_BYTES = 1400
+"""The log line, the gateway's, Lambda's own three, and the 26 bytes that CloudWatch adds to each."""
 LONGEST_WARM_MS = 40
 """What a warm create may take; the cheapest size that keeps it is the template's default."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from telemetry import LATENCIES, OUR_FAILURES, SUCCESSES
 from tests.conftest import Client
 from tests.local.__main__ import curl
 from tests.local.template import ROOT, load_template
@@ -94,8 +95,29 @@ def test_the_commands_for_contributors_are_those_that_the_check_runs() -> None:
 def test_the_configurations_that_are_named_exist() -> None:
     configuration = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
 
-    for name in re.findall(r"--config-env (\w+)", README):
-        assert {"build", "local_invoke", "local_start_api"} <= set(configuration[name])
+    deployed = set(re.findall(r"sam deploy --config-env (\w+)", README))
+    assert deployed == {"dev", "prod"}
+    assert all("deploy" in configuration[name] for name in deployed)
+    assert set(re.findall(r"--config-env (\w+)", README)) - deployed == {"x86_64"}
+    assert {"build", "local_invoke", "local_start_api"} <= set(configuration["x86_64"])
+
+
+def test_every_parameter_of_a_deployment_is_in_the_table_with_its_default() -> None:
+    parameters = load_template().content["Parameters"]
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (.*?) \| .* ?\|$", README, re.MULTILINE)
+    shown = {name: default for names, default in rows for name in re.findall(r"\w+", names) if name in parameters}
+
+    assert set(shown) == set(parameters) - {"EndpointUrl"}
+    for name, default in shown.items():
+        if name not in {"AllowedLlmModels", "AllowedTtsProviders"}:
+            assert str(parameters[name]["Default"]) in default.replace("`", "").split(", ") or default == ""
+
+
+def test_every_metric_is_in_the_table() -> None:
+    table = set(re.findall(r"`([A-Za-z]+)`", "".join(re.findall(r"^\| (`.*?) \|", README, re.MULTILINE))))
+
+    assert {*SUCCESSES.values(), *OUR_FAILURES.values(), *LATENCIES} <= table
+    assert {"RequestsRejected", "RequestsFailed", "AuthenticationFailed"} <= table
 
 
 @pytest.mark.parametrize("path", re.findall(r"`((?:events|functions|tests|\.ci)/[\w./]*)`", README))
