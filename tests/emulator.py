@@ -1,7 +1,7 @@
-"""MiniStack, a DynamoDB and a KMS over real HTTP, as a program of its own.
+"""MiniStack, an emulated AWS over real HTTP, as a program of its own.
 
-It is atomic under threads and counts sizes as DynamoDB does, which moto does not. It stands in an environment of its
-own because it pins botocore.
+Its DynamoDB is atomic under threads and counts sizes as AWS's does, which moto's does not. It stands in an environment
+of its own because it pins botocore.
 """
 
 import os
@@ -10,8 +10,9 @@ import sys
 import time
 import urllib.request
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from types import MappingProxyType
 
 from tests.local.aws import free_port
 from tests.local.template import ROOT
@@ -19,6 +20,9 @@ from tests.local.template import ROOT
 REQUIREMENT = "ministack==1.5.33"
 
 _VENV = ROOT / ".venv-ministack"
+PYTHON = _VENV / "bin" / "python"
+"""Runs MiniStack, and the functions that are deployed to it."""
+
 _PROGRAM = _VENV / "bin" / "ministack"
 _START_SECONDS = 60
 
@@ -35,8 +39,17 @@ def install() -> None:
 
 
 @contextmanager
-def running() -> Iterator[str]:
+def running(
+    services: Iterable[str] = ("dynamodb", "kms"), variables: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
     """Run MiniStack, empty, while the block runs.
+
+    Parameters
+    ----------
+    services : iterable of str
+        What it emulates, by MiniStack's names.
+    variables : mapping
+        Settings of its own, besides those that every run has.
 
     Yields
     ------
@@ -45,15 +58,16 @@ def running() -> Iterator[str]:
     """
     install()
     port = free_port()
-    # On loopback only, with the two services that are wanted and nothing beside them.
-    variables = {
+    # On loopback only, with the services that are wanted and nothing beside them.
+    settings = {
         "GATEWAY_PORT": str(port),
         "BIND_HOST": "127.0.0.1",
-        "SERVICES": "dynamodb,kms",
+        "SERVICES": ",".join(services),
         "IOT_MTLS_ENABLED": "false",
         "LOG_LEVEL": "ERROR",
+        **variables,
     }
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | variables
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | settings
     process = subprocess.Popen([_PROGRAM], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         url = f"http://127.0.0.1:{port}"

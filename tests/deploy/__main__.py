@@ -1,0 +1,66 @@
+"""Deploys the stack to an emulated AWS that checks signatures and policies: uses, updates and deletes it there."""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tests import emulator
+from tests.deploy import lifecycle, template, usage
+from tests.deploy.adaptations import AdaptationError
+from tests.deploy.cloud import SERVICES, Cloud, NotHeldError
+from tests.deploy.deployment import Deployment
+from tests.local.template import ROOT
+
+
+def main() -> int:
+    """Run the command line; return the exit status: 1 when something did not hold."""
+    parser = argparse.ArgumentParser(prog="python -m tests.deploy", description=__doc__)
+    parser.add_argument("--template", type=Path, default=ROOT / "template.yaml", help="(default: the project's)")
+    options = parser.parse_args()
+    if not shutil.which("uv"):
+        print("The packages are made with uv, which is not on PATH: pipx install uv", file=sys.stderr)
+        return 2
+    template.install()
+    try:
+        _run(template.read(options.template), _watch())
+    except (NotHeldError, AdaptationError, ClientError) as error:
+        print(f"FAILED: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _watch() -> Callable[[str], None]:
+    """Return what prints a line, with the seconds until then."""
+    started = time.monotonic()
+    return lambda line: print(f"{time.monotonic() - started:5.1f} s  {line}", flush=True)
+
+
+def _run(source: dict[str, Any], say: Callable[[str], None]) -> None:
+    # What functions leave in the folder for temporary files goes with it.
+    with TemporaryDirectory() as folder, emulator.running(SERVICES, {"AUTH": "true", "TMPDIR": folder}) as url:
+        say(f"{emulator.REQUIREMENT} runs, and checks signatures and policies")
+        _live(Deployment(Cloud(url), Path(folder), source), say)
+    say("stopped MiniStack; everything held")
+
+
+def _live(deployment: Deployment, say: Callable[[str], None]) -> None:
+    example = json.loads((ROOT / "events" / "create_agent.json").read_bytes())
+    lifecycle.make(deployment, say)
+    made = usage.begin(deployment, json.loads(example["body"]), say)
+    usage.seal_secret(deployment, made, say)
+    usage.refuse(made, say)
+    usage.ask_roles(deployment, made, say)
+    lifecycle.update(deployment, made, say)
+    lifecycle.delete(deployment, made, say)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""Who may do what: every call that is listed here is made as every principal, and policies decide.
+
+The arguments are such that a call which is let pass finds nothing to do: a wrong key, or an empty change.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.deploy.cloud import Cloud, Principal
+
+REFUSALS = frozenset({"AccessDenied", "AccessDeniedException"})
+"""What AWS's services call a refusal by policy."""
+
+CONTEXT = {"workspaceId": "probe", "agentId": "probe"}
+
+_ITEM = {"probe": {"S": "-"}}
+_OF_TABLE: dict[str, dict[str, Any]] = {
+    "get_item": {"Key": _ITEM},
+    "put_item": {"Item": _ITEM},
+    "update_item": {"Key": _ITEM},
+    "delete_item": {"Key": _ITEM},
+    "query": {"KeyConditionExpression": "probe = :p", "ExpressionAttributeValues": {":p": {"S": "-"}}},
+    "scan": {"Limit": 1},
+    "describe_table": {},
+    "update_table": {"DeletionProtectionEnabled": True},
+    "delete_table": {},
+}
+_OF_KEY: dict[str, dict[str, Any]] = {
+    "encrypt": {"Plaintext": b"-", "EncryptionContext": CONTEXT},
+    "generate_data_key": {"KeySpec": "AES_256"},
+    "describe_key": {},
+    "disable_key": {},
+    "schedule_key_deletion": {"PendingWindowInDays": 7},
+    "put_key_policy": {"PolicyName": "default", "Policy": json.dumps({"Version": "2012-10-17", "Statement": []})},
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call to AWS.
+
+    Parameters
+    ----------
+    service, operation : str
+        By boto3's names.
+    target : str
+        Logical id of what it is about; empty when it is about the whole account.
+    arguments : dict
+        Of the operation.
+    """
+
+    service: str
+    operation: str
+    target: str
+    arguments: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """How expectations name it."""
+        return f"{self.service}:{self.operation} {self.target}".strip()
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What calls are about: each by its logical id, with the name that it has in AWS.
+
+    Parameters
+    ----------
+    tables, keys, functions, roles, log_groups : dict
+        Of the stack; roles by their ARN.
+    stack : str
+        Its name.
+    ciphertexts : dict
+        Something sealed by each key.
+    """
+
+    tables: dict[str, str]
+    keys: dict[str, str]
+    functions: dict[str, str]
+    roles: dict[str, str]
+    log_groups: dict[str, str]
+    stack: str
+    ciphertexts: dict[str, bytes]
+
+
+def calls(targets: Targets) -> list[Call]:
+    """List all calls."""
+    return [
+        *(call for target in targets.tables.items() for call in _on_table(*target)),
+        *(call for name, key in targets.keys.items() for call in _on_key(name, key, targets.ciphertexts[name])),
+        *(call for target in targets.functions.items() for call in _on_function(*target)),
+        *(call for target in targets.roles.items() for call in _on_role(*target)),
+        *(call for target in targets.log_groups.items() for call in _on_log_group(*target)),
+        *_on_account(targets.stack),
+    ]
+
+
+def _on_table(name: str, table: str) -> Iterator[Call]:
+    for operation, arguments in _OF_TABLE.items():
+        yield Call("dynamodb", operation, name, {"TableName": table, **arguments})
+    wanted = {table: [{"DeleteRequest": {"Key": _ITEM}}]}
+    yield Call("dynamodb", "batch_write_item", name, {"RequestItems": wanted})
+    yield Call("dynamodb", "batch_get_item", name, {"RequestItems": {table: {"Keys": [_ITEM]}}})
+
+
+def _on_key(name: str, key: str, ciphertext: bytes) -> Iterator[Call]:
+    for operation, arguments in _OF_KEY.items():
+        yield Call("kms", operation, name, {"KeyId": key, **arguments})
+    sealed = {"CiphertextBlob": ciphertext, "EncryptionContext": CONTEXT}
+    yield Call("kms", "decrypt", name, {"KeyId": key, **sealed})
+
+
+def _on_function(name: str, function: str) -> Iterator[Call]:
+    for operation in ("invoke", "get_function", "delete_function"):
+        yield Call("lambda", operation, name, {"FunctionName": function})
+
+
+def _on_role(name: str, arn: str) -> Iterator[Call]:
+    yield Call("sts", "assume_role", name, {"RoleArn": arn, "RoleSessionName": "probe"})
+
+
+def _on_log_group(name: str, group: str) -> Iterator[Call]:
+    stream = {"logGroupName": group, "logStreamName": "probe"}
+    yield Call("logs", "create_log_stream", name, stream)
+    yield Call("logs", "put_log_events", name, {**stream, "logEvents": [{"timestamp": 0, "message": "probe"}]})
+    yield Call("logs", "filter_log_events", name, {"logGroupName": group})
+    yield Call("logs", "put_retention_policy", name, {"logGroupName": group, "retentionInDays": 1})
+    yield Call("logs", "delete_log_group", name, {"logGroupName": group})
+
+
+def _on_account(stack: str) -> Iterator[Call]:
+    yield Call("dynamodb", "list_tables", "", {})
+    yield Call("kms", "list_keys", "", {})
+    yield Call("lambda", "list_functions", "", {})
+    yield Call("s3", "list_buckets", "", {})
+    yield Call("iam", "list_roles", "", {})
+    yield Call("iam", "create_user", "", {"UserName": "probe"})
+    yield Call("logs", "create_log_group", "", {"logGroupName": "probe"})
+    yield Call("cloudformation", "delete_stack", "", {"StackName": stack})
+
+
+def ask(cloud: Cloud, principal: Principal, asked: list[Call]) -> frozenset[str]:
+    """Make all calls as a principal; return the names of those that policies let pass, whatever came of them."""
+    return frozenset(
+        call.name
+        for call in asked
+        if cloud.error(principal, call.service, call.operation, call.arguments) not in REFUSALS
+    )
+
+
+def table(asked: list[Call], allowed: Mapping[str, frozenset[str]]) -> str:
+    """Write the result as a table in Markdown: a line for each call, a column for each principal."""
+    lines = [
+        ["call", *allowed],
+        ["---"] * (len(allowed) + 1),
+        *(
+            [f"`{call.name}`", *("**allowed**" if call.name in of else "denied" for of in allowed.values())]
+            for call in asked
+        ),
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def differences(allowed: Mapping[str, frozenset[str]], expected: Mapping[str, frozenset[str]]) -> list[str]:
+    """Tell what is allowed and should not be, and the other way round."""
+    return [
+        f"{principal}: {name} is {'allowed' if name in allowed[principal] else 'denied'}"
+        for principal in allowed
+        for name in sorted(allowed[principal] ^ expected[principal])
+    ]

@@ -1,0 +1,75 @@
+"""The project's stack and what it is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.deploy import adaptations, package, template
+from tests.deploy.cloud import Cloud
+from tests.deploy.stack import Stack
+
+STACK = "create-call-agent"
+
+
+@dataclass
+class Deployment:
+    """The stack, its packages and its parameters.
+
+    Parameters
+    ----------
+    cloud : Cloud
+        Where it is deployed.
+    folder : Path
+        Where packages are made.
+    source : dict
+        The template.
+    """
+
+    cloud: Cloud
+    folder: Path
+    source: dict[str, Any]
+    packages: dict[str, Path] = field(init=False)
+    parameters: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Settle what an emulator on this machine needs: no parameter else differs from a deployment."""
+        self.parameters = {"EndpointUrl": self.cloud.url, "Architecture": package.PROCESSOR}
+
+    @property
+    def stack(self) -> Stack:
+        """The stack in CloudFormation."""
+        return Stack(self.cloud, STACK)
+
+    @property
+    def functions(self) -> dict[str, str]:
+        """The functions' names, by logical id."""
+        return self.stack.physical_ids("AWS::Lambda::Function")
+
+    def build(self) -> None:
+        """Make the packages, and the bucket that they go to."""
+        self.packages = package.build(template.functions(self.source), self.folder)
+        self.cloud.client("s3").create_bucket(Bucket=package.BUCKET)
+
+    def deploy(self, operation: str, changed: Mapping[str, str]) -> list[str]:
+        """Create or update the stack from the packages as they are now; return what was adapted."""
+        self.parameters |= changed
+        code = package.upload(self.cloud, self.packages)
+        translated = template.translate(self.source, code, self.parameters)
+        lines = adaptations.adapt(translated)
+        self.stack.deploy(operation, translated, self.parameters)
+        return lines
+
+    def configuration(self, function: str) -> dict[str, Any]:
+        """Return how a function is configured, by its logical id."""
+        found: dict[str, Any] = self.cloud.client("lambda").get_function_configuration(
+            FunctionName=self.functions[function]
+        )
+        return found
+
+    def log_group(self, function: str) -> str:
+        """Return the name of a function's log group."""
+        configuration = self.configuration(function)
+        default = f"/aws/lambda/{configuration['FunctionName']}"
+        name: str = configuration.get("LoggingConfig", {}).get("LogGroup", default)
+        return name

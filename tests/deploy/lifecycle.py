@@ -1,0 +1,88 @@
+"""The stack is made, changed in place and deleted; what was made with it in between has to stay."""
+
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tests.deploy.cloud import Cloud, check
+from tests.deploy.deployment import Deployment
+from tests.deploy.usage import API, Made, Say, check_replay, expect, item, stored
+
+ALIAS = "live"
+NEW_LIMIT = "77"
+
+OUTLIVES = frozenset({"AgentsTable", "ApiKeysTable", "DataKey", "SecretsKey"})
+"""What is kept when the stack is deleted."""
+
+_LOOKS: dict[str, Callable[[Cloud, str], Any]] = {
+    "AWS::DynamoDB::Table": lambda cloud, name: cloud.client("dynamodb").describe_table(TableName=name),
+    "AWS::KMS::Key": lambda cloud, key: cloud.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Enabled"],
+    "AWS::Lambda::Function": lambda cloud, name: cloud.client("lambda").get_function(FunctionName=name),
+    "AWS::IAM::Role": lambda cloud, name: cloud.client("iam").get_role(RoleName=name),
+    "AWS::ApiGatewayV2::Api": lambda cloud, api: cloud.client("apigatewayv2").get_api(ApiId=api),
+    "AWS::Logs::LogGroup": lambda cloud, name: cloud.client("logs").describe_log_streams(logGroupName=name),
+}
+"""How to look for a resource, by its type; what is not there raises."""
+
+
+def make(deployment: Deployment, say: Say) -> None:
+    """Build and create the stack."""
+    deployment.build()
+    say(f"packed {', '.join(deployment.packages)} for this machine")
+    for line in deployment.deploy("create", {}):
+        say(f"adapted: {line}")
+    say(f"created the stack, {len(deployment.stack.resources())} resources; {deployment.stack.output('ApiUrl')}")
+
+
+def update(deployment: Deployment, made: Made, say: Say) -> None:
+    """Update the code and a parameter in place."""
+    before, places = version(deployment), places_of(deployment)
+    with (deployment.packages[API] / "create_agent.py").open("a", encoding="utf-8") as module:
+        module.write("#\n")
+    deployment.deploy("update", {"RateLimitPerMinute": NEW_LIMIT})
+    check(version(deployment) != before, "the alias names a new version")
+    check(places_of(deployment) == places, "nothing is replaced")
+    say(f"updated code and a parameter in place; {ALIAS} named version {before}, now {version(deployment)}")
+    check_updated(deployment, made)
+    say(f"the old agent, API key and Idempotency-Key still work: 201; the new limit of {NEW_LIMIT} is in effect")
+
+
+def check_updated(deployment: Deployment, made: Made) -> None:
+    """Look that what was made before the update works with it."""
+    check(stored(deployment, made.agent), "the agent is still in the table")
+    check_replay(made)
+    policy = expect(made.api.post(made.example), 201).headers.get("ratelimit-policy", "")
+    check(f"q={NEW_LIMIT};" in policy, f"the new limit is in effect, but the answer says {policy!r}")
+
+
+def version(deployment: Deployment) -> str:
+    """Return the version that the gateway calls."""
+    alias = deployment.cloud.client("lambda").get_alias(FunctionName=deployment.functions[API], Name=ALIAS)
+    number: str = alias["FunctionVersion"]
+    return number
+
+
+def places_of(deployment: Deployment) -> dict[str, dict[str, str]]:
+    """Return what the stack has of the types that can be looked for: their names in AWS by logical id, by type."""
+    return {kind: deployment.stack.physical_ids(kind) for kind in _LOOKS}
+
+
+def delete(deployment: Deployment, made: Made, say: Say) -> None:
+    """Delete the stack; look for what is to stay and what is to go."""
+    places = places_of(deployment)
+    deployment.stack.delete()
+    found = {name for kind in places for name, place in places[kind].items() if exists(deployment.cloud, kind, place)}
+    check(found == OUTLIVES, f"what outlives the stack is {sorted(OUTLIVES)}, but there are {sorted(found)}")
+    agents = places["AWS::DynamoDB::Table"]["AgentsTable"]
+    check(item(deployment.cloud, agents, made.agent), "the agent outlives the stack")
+    gone = sorted(name for of in places.values() for name in of if name not in found)
+    say(f"deleted the stack; kept, with the agent: {', '.join(sorted(found))}; gone: {', '.join(gone)}")
+
+
+def exists(cloud: Cloud, kind: str, place: str) -> bool:
+    """Tell whether a resource is there."""
+    try:
+        return bool(_LOOKS[kind](cloud, place))
+    except ClientError:
+        return False

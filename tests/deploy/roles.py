@@ -1,0 +1,98 @@
+"""What each principal of the stack may do, and how to act as one."""
+
+from collections.abc import Mapping
+
+from tests.deploy import access, operators
+from tests.deploy.access import Call, Targets
+from tests.deploy.cloud import Cloud, Principal, check
+from tests.deploy.deployment import STACK, Deployment
+
+EXPECTED: Mapping[str, frozenset[str]] = {
+    "CreateAgentFunction": frozenset(
+        {
+            "dynamodb:get_item ApiKeysTable",
+            "dynamodb:update_item RateLimitsTable",
+            "dynamodb:put_item AgentsTable",
+            "dynamodb:get_item AgentsTable",
+            "kms:encrypt SecretsKey",
+            "logs:create_log_stream CreateAgentFunction's logs",
+            "logs:put_log_events CreateAgentFunction's logs",
+        }
+    ),
+    "ManageApiKeysFunction": frozenset(
+        {
+            "dynamodb:get_item ApiKeysTable",
+            "dynamodb:put_item ApiKeysTable",
+            "dynamodb:update_item ApiKeysTable",
+            "logs:create_log_stream ManageApiKeysFunction's logs",
+            "logs:put_log_events ManageApiKeysFunction's logs",
+        }
+    ),
+    operators.NAME: frozenset({"lambda:invoke ManageApiKeysFunction"}),
+}
+"""All that is allowed: the roles by the function that has them."""
+
+
+def ask_all(deployment: Deployment, operator: Principal) -> tuple[list[Call], dict[str, frozenset[str]]]:
+    """Make every call as every principal.
+
+    Returns
+    -------
+    list of Call, dict
+        The calls, and the names of those that each principal may make.
+    """
+    asked = access.calls(targets(deployment))
+    principals = {**function_roles(deployment), operators.NAME: operator}
+    return asked, {name: access.ask(deployment.cloud, principal, asked) for name, principal in principals.items()}
+
+
+def function_roles(deployment: Deployment) -> dict[str, Principal]:
+    """Act as each role that Lambda may assume, by the function that has it."""
+    holders = {deployment.configuration(name)["Role"]: name for name in deployment.functions}
+    lambdas = {arn for arn in _role_arns(deployment).values() if _trusts_lambda(deployment.cloud, arn)}
+    unknown = lambdas - {arn for arn, name in holders.items() if name in EXPECTED}
+    check(not unknown, f"every role of a function has its expectations, but {', '.join(sorted(unknown))} has none")
+    return {name: _act_as(deployment.cloud, name, arn) for arn, name in sorted(holders.items())}
+
+
+def targets(deployment: Deployment) -> Targets:
+    """List what calls can be about."""
+    keys = deployment.stack.physical_ids("AWS::KMS::Key")
+    return Targets(
+        tables=deployment.stack.physical_ids("AWS::DynamoDB::Table"),
+        keys=keys,
+        functions=deployment.functions,
+        roles=_role_arns(deployment),
+        log_groups=_log_groups(deployment),
+        stack=STACK,
+        ciphertexts={name: _sealed(deployment.cloud, key) for name, key in keys.items()},
+    )
+
+
+def _sealed(cloud: Cloud, key: str) -> bytes:
+    kms = cloud.client("kms")
+    sealed: bytes = kms.encrypt(KeyId=key, Plaintext=b"-", EncryptionContext=access.CONTEXT)["CiphertextBlob"]
+    return sealed
+
+
+def _log_groups(deployment: Deployment) -> dict[str, str]:
+    of_functions = {f"{name}'s logs": deployment.log_group(name) for name in deployment.functions}
+    others = deployment.stack.physical_ids("AWS::Logs::LogGroup").items()
+    return of_functions | {name: group for name, group in others if group not in of_functions.values()}
+
+
+def _role_arns(deployment: Deployment) -> dict[str, str]:
+    iam = deployment.cloud.client("iam")
+    roles = deployment.stack.physical_ids("AWS::IAM::Role").items()
+    return {name: iam.get_role(RoleName=role)["Role"]["Arn"] for name, role in roles}
+
+
+def _trusts_lambda(cloud: Cloud, arn: str) -> bool:
+    role = cloud.client("iam").get_role(RoleName=arn.rpartition("/")[2])["Role"]
+    return "lambda.amazonaws.com" in str(role["AssumeRolePolicyDocument"])
+
+
+def _act_as(cloud: Cloud, name: str, arn: str) -> Principal:
+    """Assume a role. It trusts only Lambda; MiniStack lets the account's root user pass for a service."""
+    given = cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="probe")["Credentials"]
+    return Principal(name, given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])

@@ -1,0 +1,176 @@
+"""The deployed API and its operator at work. Each step says what it saw."""
+
+import json
+import secrets
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tests.deploy import access, operators, roles
+from tests.deploy.cloud import ROOT_USER, Cloud, check, wait_for
+from tests.deploy.deployment import Deployment
+from tests.deploy.gateway import Answer, Api
+from tests.deploy.operators import Operator
+from tests.local.aws import USER_ID, WORKSPACE_ID
+
+API, KEYS = "CreateAgentFunction", "ManageApiKeysFunction"
+
+Say = Callable[[str], None]
+"""Takes a line for the person who watches."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is made first, to be found again later.
+
+    Parameters
+    ----------
+    operator : Operator
+        Who manages API keys.
+    api : Api
+        The API, called with a key.
+    example, agent : dict
+        The body that was sent, and the agent that was answered.
+    retry : str
+        The agent's idempotency key.
+    """
+
+    operator: Operator
+    api: Api
+    example: dict[str, Any]
+    agent: dict[str, Any]
+    retry: str
+
+
+def begin(deployment: Deployment, example: dict[str, Any], say: Say) -> Made:
+    """Issue a key, create an agent with it, and again with the same idempotency key."""
+    arn = deployment.configuration(KEYS)["FunctionArn"]
+    operator = operators.hire(deployment.cloud, deployment.functions[KEYS], arn)
+    headers = {"x-api-key": new_key(operator), "x-workspace-id": WORKSPACE_ID}
+    check_signatures(operator)
+    say("an operator, who may only start that function, has issued an API key; a wrong signature is refused")
+    api, retry = Api(deployment.stack.output("ApiUrl"), headers), secrets.token_hex(16)
+    made = Made(operator, api, example, expect(api.post(example, idempotency_key=retry), 201).body, retry)
+    check(stored(deployment, made.agent), "the agent is in the table")
+    check_replay(made)
+    say("POST: 201, and the agent is in the table; with its Idempotency-Key again: 201, replayed, the same agent")
+    return made
+
+
+def new_key(operator: Operator) -> str:
+    """Issue a key."""
+    answer = operator.command(action="issue", workspaceId=WORKSPACE_ID, userId=USER_ID)
+    # Not the answer itself: it may hold a key.
+    check(answer.get("statusCode") == 201, f"a key is issued, but the status is {answer.get('statusCode')}")
+    key: str = answer["body"]["key"]
+    return key
+
+
+def check_signatures(operator: Operator) -> None:
+    """Send what the operator may, signed with another secret."""
+    forged = replace(operator.principal, secret="forged")
+    error = operator.cloud.error(forged, "lambda", "invoke", {"FunctionName": operator.function})
+    check(error == "InvalidSignatureException", f"a wrong signature is refused, but there is {error or 'no error'}")
+
+
+def check_replay(made: Made) -> None:
+    """Send the agent's request again."""
+    again = expect(made.api.post(made.example, idempotency_key=made.retry), 201)
+    check(again.body == made.agent, "a retry answers the same agent")
+    check(again.headers.get("idempotent-replayed") == "true", "a retry says that it is one")
+
+
+def seal_secret(deployment: Deployment, made: Made, say: Say) -> None:
+    """Create an agent with a customer's ElevenLabs key, which the function cannot open again."""
+    secret = secrets.token_hex(24)
+    tts = {**made.example["ttsModel"], "provider": "11labs_byo", "elevenLabsApiKey": secret}
+    answer = expect(made.api.post({**made.example, "ttsModel": tts}), 201)
+    check(answer.body["status"] == "pending", "an agent with an own ElevenLabs key is pending")
+    check(secret not in f"{answer.headers}{answer.text}", "the answer is without the secret")
+    check(secret not in str(stored(deployment, answer.body)), "the item is without the secret")
+    check_sealed(deployment.cloud, answer.body, secret)
+    say("POST with an own ElevenLabs key: 201, pending, and sealed: KMS opens it for its agent and for no other")
+    check_logs(deployment, answer.body["_id"], [secret, made.api.headers["x-api-key"]], say)
+
+
+def check_sealed(cloud: Cloud, agent: dict[str, Any], secret: str) -> None:
+    """Open an agent's secret as the account's root user, for the agent and for another one."""
+    kms, sealed = cloud.client("kms"), b64decode(agent["ttsModel"]["elevenLabsApiKey"])
+    context = {"workspaceId": agent["workspaceId"], "agentId": agent["_id"]}
+    opened = kms.decrypt(CiphertextBlob=sealed, EncryptionContext=context)["Plaintext"]
+    check(opened.decode() == secret, "KMS opens the secret for its agent")
+    other = {"CiphertextBlob": sealed, "EncryptionContext": {**context, "agentId": "another"}}
+    error = cloud.error(ROOT_USER, "kms", "decrypt", other)
+    check(error == "InvalidCiphertextException", "KMS does not open the secret for another agent")
+
+
+def check_logs(deployment: Deployment, agent_id: str, unwanted: list[str], say: Say) -> None:
+    """Wait for an agent's line in the function's own log; look that no log of the account has a secret."""
+    group = deployment.log_group(API)
+    wait_for(
+        lambda: any(agent_id in values(line) for line in lines(deployment.cloud, group)),
+        f"the agent's JSON line is in {group}",
+    )
+    logs = deployment.cloud.client("logs").describe_log_groups()["logGroups"]
+    written = {each["logGroupName"]: list(lines(deployment.cloud, each["logGroupName"])) for each in logs}
+    leaks = [name for name, of in written.items() if any(secret in line for line in of for secret in unwanted)]
+    check(not leaks, f"no log has a secret, but {', '.join(leaks)} has")
+    counts = ", ".join(f"{len(of)} lines in {name}" for name, of in written.items())
+    say(f"its own log group has the agent's JSON line; nowhere is a secret: {counts}")
+
+
+def lines(cloud: Cloud, group: str) -> Iterator[str]:
+    """Read a log group."""
+    for page in cloud.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group):
+        for event in page["events"]:
+            yield from event["message"].splitlines()
+
+
+def values(line: str) -> list[Any]:
+    """Return the values of a line that is a JSON object; none of another."""
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return []
+    return list(content.values()) if isinstance(content, dict) else []
+
+
+def refuse(made: Made, say: Say) -> None:
+    """Send what is to be refused."""
+    expect(made.api.post(made.example, x_api_key=""), 401)
+    key = new_key(made.operator)
+    expect(made.api.post(made.example, x_api_key=key), 201)
+    revoked = made.operator.command(action="revoke", workspaceId=WORKSPACE_ID, keyId=key.split("_")[2])
+    check(revoked.get("statusCode") == 200, f"a key is revoked, but the answer is {revoked}")
+    expect(made.api.post(made.example, x_api_key=key), 401)
+    unknown = expect(made.api.post(made.example, path="/v1/api/agent"), 404)
+    check(unknown.body == {"message": "Not Found"}, "an unknown path is the gateway's to refuse")
+    say("without a key: 401; with a key: 201, and once it is revoked: 401; another path: 404 by the gateway")
+
+
+def ask_roles(deployment: Deployment, made: Made, say: Say) -> None:
+    """Make every call as every principal."""
+    asked, allowed = roles.ask_all(deployment, made.operator.principal)
+    print(f"\n{access.table(asked, allowed)}\n")
+    wrong = access.differences(allowed, roles.EXPECTED)
+    check(not wrong, f"everybody may do what is expected and nothing else, but {'; '.join(wrong)}")
+    say(f"{len(asked)} calls by {len(allowed)} principals: each may make what it has to, and is refused all else")
+
+
+def expect(answer: Answer, status: int) -> Answer:
+    """Return an answer that has this status."""
+    check(answer.status == status, f"the answer is a {status}, but it is {answer.status}: {answer.text}")
+    return answer
+
+
+def stored(deployment: Deployment, agent: dict[str, Any]) -> dict[str, Any]:
+    """Return an agent's item."""
+    return item(deployment.cloud, deployment.stack.physical_ids("AWS::DynamoDB::Table")["AgentsTable"], agent)
+
+
+def item(cloud: Cloud, table: str, agent: dict[str, Any]) -> dict[str, Any]:
+    """Return an agent's item of a table; empty when there is none."""
+    key = {name: {"S": agent[name]} for name in ("workspaceId", "_id")}
+    found: dict[str, Any] = cloud.client("dynamodb").get_item(TableName=table, Key=key).get("Item", {})
+    return found
