@@ -1,6 +1,5 @@
 """What the deployment decides: the environment, read here and nowhere else, and the clients made from it."""
 
-import json
 import logging
 import re
 import secrets
@@ -20,7 +19,7 @@ from agents.api_keys import ALPHABET
 from agents.aws_errors import refuse_foreign_answer
 from agents.errors import DeploymentError
 from agents.validation import AllowedValues
-from telemetry import NAMESPACE, Reporter
+from telemetry import NAMESPACE, LineFormatter, Reporter
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -30,8 +29,6 @@ MAX_ATTEMPTS = 3
 """How often a call is tried: once, and again after what may pass."""
 
 _HANDLED_EVENTS = ("before-parameter-build", "before-send")
-
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str).encode
 
 _COUNT = re.compile("[0-9]{1,9}")
 LOG_LEVELS = frozenset(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
@@ -162,9 +159,8 @@ class Environment:
     def reporter(self, service: str) -> Reporter:
         """Make what logs and counts; ``POWERTOOLS_METRICS_NAMESPACE`` tells the metrics of two stacks apart."""
         namespace = self.variables.get("POWERTOOLS_METRICS_NAMESPACE", "").strip() or NAMESPACE
-        # Lines need not name the one place that they all come from, and messages are not tried as JSON.
-        cheap: Any = {"location": None, "json_deserializer": str, "json_serializer": _encode}
-        return Reporter(Logger(service=service, level=self.log_level, **cheap), namespace)
+        formatter = LineFormatter(service=service)
+        return Reporter(Logger(service=service, level=self.log_level, logger_formatter=formatter), namespace)
 
 
 class _NotSentError(Exception):

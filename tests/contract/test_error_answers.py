@@ -225,4 +225,4 @@ def test_a_missing_variable_is_a_bare_500_and_the_log_names_it(
     assert (answer.status, answer.code) == (500, "internal_error")
     assert variable not in answer.text
     (record,) = caplog.records
-    assert vars(record)["cause"].startswith(f"the environment variable {variable} ")
+    assert vars(record)["members"]["cause"].startswith(f"the environment variable {variable} ")

@@ -150,9 +150,8 @@ def test_what_an_operator_does_is_logged_and_counted_too(
 ) -> None:
     manage(action="issue", workspaceId="workspace-a", userId="user-a")
     manage(action="revoke", workspaceId="workspace-a", keyId="unknown")
-    issued, refused = (
-        {"service": record.name, **vars(record)} for record in caplog.records if "status" in vars(record)
-    )
+    lines = [vars(record)["members"] for record in caplog.records if "members" in vars(record)]
+    issued, refused = ({"service": "manage_api_keys", **line, "_aws": json.loads(line["_aws"])} for line in lines)
 
     assert issued.keys() >= {"action", "workspaceId", "keyId", "manageMs"}
     assert counted(issued) == {("manage_api_keys",): ["RequestsSucceeded"]}

@@ -111,11 +111,11 @@ def test_a_limiter_that_fails_lets_requests_pass_and_says_so(
     assert [answer.status for answer in answers] == [201] * (LIMIT + 1)
     assert not [name for answer in answers for name in answer.headers if name.startswith("RateLimit")]
     assert len(stage.items) == LIMIT + 1
-    causes = [vars(record)["limiterFailure"] for record in caplog.records if record.levelname == "WARNING"]
+    causes = [vars(record)["members"]["limiterFailure"] for record in caplog.records if record.levelname == "WARNING"]
     assert causes == [f"UpdateItem: {code or 'ConnectionClosedError'}"] * (LIMIT + 1)
-    assert [vars(record)["RateLimiterFailed"] for record in caplog.records if record.levelname == "WARNING"] == [1] * (
-        LIMIT + 1
-    )
+    assert [
+        vars(record)["members"]["RateLimiterFailed"] for record in caplog.records if record.levelname == "WARNING"
+    ] == [1] * (LIMIT + 1)
 
 
 def test_a_limit_of_0_is_none_and_costs_no_call(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.logging import Logger
 
-from telemetry import LATENCIES, Reporter
+from telemetry import LATENCIES, LineFormatter, Reporter
 from tests.local.template import ROOT
 from tests.template.conftest import Deployed, substituted
 from tests.template.test_resources import access_log
@@ -52,7 +52,7 @@ def reported() -> Iterator[dict[str, Any]]:
     ]
     for number, (status, told) in enumerate(endings):
         stream = io.StringIO()
-        logger = Logger(service=f"test_monitoring_{number}", stream=stream)
+        logger = Logger(service=f"test_monitoring_{number}", stream=stream, logger_formatter=LineFormatter())
         with contextlib.redirect_stdout(stream):
             Reporter(logger, STACK).report(status, {**fields, **told}, times)
         yield json.loads(stream.getvalue())

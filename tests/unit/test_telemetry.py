@@ -7,17 +7,21 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.logging import Logger
 
-from telemetry import LATENCIES, Reporter, Steps
+from telemetry import LATENCIES, LineFormatter, Reporter, Steps
 
 FIELDS = {"requestId": "request-1", "keyId": "key-1", "cause": ""}
 
 
 def reported(
-    name: str, status: int, milliseconds: dict[str, float] | None = None, level: str = "INFO", **fields: str
+    name: str,
+    status: int,
+    fields: dict[str, str],
+    milliseconds: dict[str, float] | None = None,
+    level: str = "INFO",
 ) -> str:
     """Return what was logged; each name is a logger of its own, for Powertools keeps the first of a name."""
     stream = io.StringIO()
-    logger = Logger(service=f"test_telemetry_{name}", stream=stream, level=level)
+    logger = Logger(service=f"test_telemetry_{name}", stream=stream, level=level, logger_formatter=LineFormatter())
     Reporter(logger, "stack").report(status, {**FIELDS, **fields}, milliseconds or {})
     return stream.getvalue()
 
@@ -82,7 +86,7 @@ def test_a_request_is_logged_and_counted_once(
     request: pytest.FixtureRequest,
 ) -> None:
     service = f"test_telemetry_{request.node.name}"
-    line = json.loads(reported(request.node.name, status, **fields))
+    line = json.loads(reported(request.node.name, status, fields))
 
     assert (line["level"], line["message"], line["status"], line["service"]) == (level, message, status, service)
     assert line.items() >= {"requestId": "request-1", "keyId": "key-1", **fields}.items()
@@ -92,8 +96,8 @@ def test_a_request_is_logged_and_counted_once(
 
 
 def test_a_request_that_ends_in_an_error_is_counted_by_its_code_too() -> None:
-    created = json.loads(reported("by_code", 201, outcome="created"))
-    rejected = json.loads(reported("by_code_rejected", 400, outcome="validation_error"))
+    created = json.loads(reported("by_code", 201, {"outcome": "created"}))
+    rejected = json.loads(reported("by_code_rejected", 400, {"outcome": "validation_error"}))
 
     assert list(metrics(created)) == [("test_telemetry_by_code",)]
     assert metrics(rejected)["test_telemetry_by_code_rejected", "validation_error"] == {
@@ -103,7 +107,7 @@ def test_a_request_that_ends_in_an_error_is_counted_by_its_code_too() -> None:
 
 def test_what_a_step_took_is_logged_and_is_a_metric_where_the_step_waits_for_aws() -> None:
     milliseconds = {**dict.fromkeys(LATENCIES, 1.5), "validateMs": 0.2}
-    line = json.loads(reported("steps", 201, milliseconds, outcome="created"))
+    line = json.loads(reported("steps", 201, {"outcome": "created"}, milliseconds))
 
     assert line.items() >= milliseconds.items()
     times = dict.fromkeys(LATENCIES, ("Milliseconds", 1.5))
@@ -111,7 +115,7 @@ def test_what_a_step_took_is_logged_and_is_a_metric_where_the_step_waits_for_aws
 
 
 def test_a_request_that_is_not_logged_at_this_level_is_counted_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    logged = reported("quiet", 401, {"authenticateMs": 3.0}, "ERROR", outcome="invalid_api_key")
+    logged = reported("quiet", 401, {"outcome": "invalid_api_key"}, {"authenticateMs": 3.0}, "ERROR")
     line = json.loads(capsys.readouterr().out)
 
     assert logged == ""
@@ -136,3 +140,14 @@ def test_each_step_lasts_until_the_next_one_and_the_last_one_until_now() -> None
 
 def test_a_request_that_ended_before_its_first_step_took_none() -> None:
     assert Steps().milliseconds() == {}
+
+
+def test_whatever_else_is_logged_is_json_with_its_exception() -> None:
+    stream = io.StringIO()
+    service = "test_telemetry_else"
+    logger = Logger(service=service, stream=stream, logger_formatter=LineFormatter(service=service))
+    logger.error("unexpected", exc_info=ValueError("broken"), extra={"requestId": "request-1"})
+    line = json.loads(stream.getvalue())
+
+    assert (line["message"], line["service"], line["requestId"]) == ("unexpected", service, "request-1")
+    assert "ValueError: broken" in line["exception"]
