@@ -10,7 +10,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from agents.agent import Agent, new_agent
-from agents.api_keys import Caller, caller_of, check_key, key_hash
+from agents.api_keys import Caller, caller_of, check_key, ids_in, key_hash
 from agents.errors import InternalError, MissingHeader, ServiceUnavailable, WorkspaceForbidden, as_api_error, render
 from agents.idempotency import agent_id, check_idempotency_key, digest
 from agents.key_store import KeyStore
@@ -147,8 +147,7 @@ def create(request: Request, context: object, app: Application, notes: Notes) ->
     """Create an agent and return it, with headers; nothing of the body is looked at before the caller is known."""
     request.check_route("POST", PATH)
     notes.steps.begin("authenticate")
-    caller = authenticate(request, app)
-    notes.log.update(keyId=caller.key_id, workspaceId=caller.workspace_id)
+    caller = authenticate(request, app, notes)
     strict = request.prefers_strict()
     notes.headers.update(STRICT_APPLIED if strict else {})
     limit_rate(caller, app, notes)
@@ -182,10 +181,12 @@ def create(request: Request, context: object, app: Application, notes: Notes) ->
     return stored.answer(), {"Location": f"{PATH}/{stored.id}", **(REPLAYED if replayed else {})}
 
 
-def authenticate(request: Request, app: Application) -> Caller:
+def authenticate(request: Request, app: Application, notes: Notes) -> Caller:
     """Find out who calls, with one consistent read: a revoked key is refused from the next request on."""
     key = check_key(request.headers.get("x-api-key"), allow_test_keys=app.allow_test_keys)
-    return caller_of(app.keys.read(key_hash(key)), app.now())
+    record = app.keys.read(key_hash(key))
+    notes.log.update(ids_in(record))
+    return caller_of(record, app.now())
 
 
 def limit_rate(caller: Caller, app: Application, notes: Notes) -> None:

@@ -160,6 +160,11 @@ def caller_of(item: dict[str, Any] | None, now: datetime) -> Caller:
     return caller
 
 
+def ids_in(item: dict[str, Any] | None) -> dict[str, str]:
+    """Return whose key a record is of, for the log: when a key has ended, that is what its customer will ask."""
+    return {name: (item or {}).get(name, {}).get("S", "") for name in ("keyId", "workspaceId")}
+
+
 def _name(item: dict[str, Any], attribute: str) -> str:
     name: str = item.get(attribute, {}).get("S", "")
     if not name:

@@ -159,3 +159,13 @@ def test_what_an_operator_does_is_logged_and_counted_too(
         ("manage_api_keys",): ["RequestsRejected"],
         ("manage_api_keys", "not_found"): ["RequestsRejected"],
     }
+
+
+def test_a_key_that_has_ended_is_logged_with_its_owner(client: Client, manage: Callable[..., tuple[int, Any]]) -> None:
+    _, listed = manage(action="list", workspaceId="workspace-a")
+    key_id = listed["keys"][0]["keyId"]
+    manage(action="revoke", workspaceId="workspace-a", keyId=key_id)
+    line = line_of(client.post)
+
+    assert (line["status"], line["cause"]) == (401, "key is not active")
+    assert (line["keyId"], line["workspaceId"]) == (key_id, "workspace-a")
