@@ -9,6 +9,7 @@ from typing import Any
 
 from agents.agent import ANSWER_FIELDS
 from agents.values import to_json
+from telemetry import LATENCIES, OUR_FAILURES, SUCCESSES
 from tests.conftest import without_rate_limit
 from tests.hostile.world import FUNCTION_MS, Keys, Seen, Sent, World, agent_of
 from tests.leaks import found
@@ -17,10 +18,11 @@ INSIDE = re.compile(r"traceback|botocore|boto3|pydantic|dynamodb|arn:aws|\.py\b|
 MAX_ATTEMPTS = 3
 REQUIRED = {*ANSWER_FIELDS, "extraFields", "requestDigest", "writeToken"}
 LOGGED = {
-    *("level", "location", "message", "timestamp", "service", "status", "requestId", "keyId", "workspaceId", "agentId"),
-    *("outcome", "cause", "limiterFailure"),
+    *("level", "message", "timestamp", "service", "status", "requestId", "keyId", "workspaceId", "agentId"),
+    *("outcome", "cause", *OUR_FAILURES, *LATENCIES, "validateMs", "_aws"),
+    *(*SUCCESSES.values(), *OUR_FAILURES.values(), "RequestsRejected", "RequestsFailed", "AuthenticationFailed"),
 }
-"""All that a log line may hold: ids and outcomes."""
+"""All that a log line may hold: ids, outcomes, times and counts."""
 
 _refusals: dict[tuple[str, str], Any] = {}
 """The first answer of each code that must not tell one reason from another."""
