@@ -6,14 +6,13 @@ of its own because it pins botocore.
 
 import os
 import subprocess
-import sys
 import time
 import urllib.request
-import venv
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
 
+from tests import machine
 from tests.local.aws import free_port
 from tests.local.template import ROOT
 
@@ -29,13 +28,7 @@ _START_SECONDS = 60
 
 def install() -> None:
     """Make MiniStack's environment, unless it is there."""
-    marker = _VENV / REQUIREMENT
-    if marker.exists():
-        return
-    print(f"Installing {REQUIREMENT} into {_VENV.name}, this once.", file=sys.stderr)
-    venv.create(_VENV, clear=True, with_pip=True)
-    subprocess.run([_VENV / "bin" / "pip", "install", "-q", REQUIREMENT], check=True)
-    marker.touch()
+    machine.install(_VENV, REQUIREMENT)
 
 
 @contextmanager

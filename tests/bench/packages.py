@@ -1,7 +1,6 @@
 """The programs under test, packed for this machine: this project's as it is deployed, the peers' in two ways."""
 
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -9,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.local.template import ROOT
+from tests.machine import PROCESSOR
 
 PEERS = Path(__file__).parent / "peers"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-PROCESSOR = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
 
 REQUIREMENTS = {
     "fastapi_mangum": ("fastapi==0.165.0", "mangum==0.22.0", "pydantic==2.14.3", "boto3==1.44.5"),

@@ -118,7 +118,7 @@ def test_a_deployment_runs_on_lambdas_python_and_knows_no_other_aws() -> None:
 def test_each_function_is_built_by_make_in_its_processors_folder(function: str) -> None:
     assert TEMPLATE.content["Resources"][function]["Metadata"] == {
         "BuildMethod": "makefile",
-        "ContextPath": {"Sub": "functions/build/${Architecture}"},
+        "ContextPath": {"Fn::Sub": "functions/build/${Architecture}"},
     }
 
 
@@ -193,11 +193,15 @@ def test_the_outputs_name_the_url_the_tables_the_functions_and_where_to_look() -
 
     assert {name: output["Value"] for name, output in TEMPLATE.content["Outputs"].items()} == {
         "ApiUrl": {
-            "If": ["HasDomain", {"Sub": f"https://${{DomainName}}{path}"}, {"Sub": f"${{HttpApi.ApiEndpoint}}{path}"}]
+            "Fn::If": [
+                "HasDomain",
+                {"Fn::Sub": f"https://${{DomainName}}{path}"},
+                {"Fn::Sub": f"${{HttpApi.ApiEndpoint}}{path}"},
+            ]
         },
-        "ApiDomainTarget": {"GetAtt": "ApiDomain.RegionalDomainName"},
+        "ApiDomainTarget": {"Fn::GetAtt": ["ApiDomain", "RegionalDomainName"]},
         "DashboardUrl": {
-            "Sub": "https://console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}#dashboards/dashboard/${Dashboard}"
+            "Fn::Sub": "https://console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}#dashboards/dashboard/${Dashboard}"
         },
         "CreateAgentFunctionName": {"Ref": "CreateAgentFunction"},
         "ManageApiKeysFunctionName": {"Ref": "ManageApiKeysFunction"},

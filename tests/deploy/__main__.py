@@ -17,7 +17,7 @@ from tests.deploy import lifecycle, template, usage
 from tests.deploy.adaptations import AdaptationError
 from tests.deploy.cloud import SERVICES, Cloud, NotHeldError
 from tests.deploy.deployment import Deployment
-from tests.local.template import ROOT
+from tests.local.template import ROOT, read
 
 
 def main() -> int:
@@ -30,7 +30,7 @@ def main() -> int:
         return 2
     template.install()
     try:
-        _run(template.read(options.template), _watch())
+        _run(read(options.template), _watch())
     except (NotHeldError, AdaptationError, ClientError) as error:
         print(f"FAILED: {error}", file=sys.stderr)
         return 1

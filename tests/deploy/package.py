@@ -1,7 +1,6 @@
 """What `sam build` and `sam package` do: a package for each function, zipped and uploaded under its own hash."""
 
 import hashlib
-import platform
 import subprocess
 import sys
 import zipfile
@@ -11,9 +10,9 @@ from pathlib import Path
 from tests import emulator
 from tests.deploy.cloud import Cloud
 from tests.local.template import ROOT
+from tests.machine import PROCESSOR
 
 BUCKET = "deployments"
-PROCESSOR = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
 
 _BUILD = ROOT / "functions" / "build" / "package.py"
 _VERSION = "import sys; print('{}.{}'.format(*sys.version_info))"

@@ -2,14 +2,11 @@
 
 import json
 import subprocess
-import sys
-import venv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from tests import machine
 from tests.deploy.cloud import REGION, check
 from tests.local.template import ROOT
 
@@ -19,41 +16,9 @@ _VENV = ROOT / ".venv-translator"
 _PYTHON = _VENV / "bin" / "python"
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms: ``!Sub X`` becomes ``{"Fn::Sub": X}``."""
-
-
-def _short_form(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
-    value: Any
-    if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]  # the one kind of node that is left
-    if name == "GetAtt" and isinstance(value, str):
-        value = value.split(".", 1)
-    return {name if name in {"Ref", "Condition"} else f"Fn::{name}": value}
-
-
-_Loader.add_multi_constructor("!", _short_form)
-
-
 def install() -> None:
     """Make the translator's environment, unless it is there."""
-    marker = _VENV / REQUIREMENT
-    if marker.exists():
-        return
-    print(f"Installing {REQUIREMENT} into {_VENV.name}, this once.", file=sys.stderr)
-    venv.create(_VENV, clear=True, with_pip=True)
-    subprocess.run([_PYTHON, "-m", "pip", "install", "-q", REQUIREMENT], check=True)
-    marker.touch()
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Read a template, its short forms written out."""
-    content: dict[str, Any] = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 - a SafeLoader
-    return content
+    machine.install(_VENV, REQUIREMENT)
 
 
 def functions(template: Mapping[str, Any]) -> list[str]:

@@ -15,13 +15,18 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z0-9:]+)\}")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms: ``!Ref X`` becomes ``{"Ref": "X"}``."""
+    """YAML with CloudFormation's short forms: ``!Sub X`` becomes ``{"Fn::Sub": "X"}``."""
 
 
-def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+def _short_form(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
     if isinstance(node, yaml.SequenceNode):
-        return {suffix: loader.construct_sequence(node, deep=True)}
-    return {suffix: loader.construct_scalar(node)}  # type: ignore[arg-type]  # the template has no short form on a map
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_scalar(node)  # type: ignore[arg-type]  # the template has no short form on a map
+    if name == "GetAtt":
+        value = value.split(".", 1)
+    return {name if name in {"Ref", "Condition"} else f"Fn::{name}": value}
 
 
 _Loader.add_multi_constructor("!", _short_form)
@@ -67,8 +72,8 @@ class Template:
         """Resolve a literal, ``!Ref`` or ``!Sub``."""
         if isinstance(value, str):
             return value
-        if "Sub" in value:
-            return _REFERENCE.sub(lambda match: self._reference(match[1]), value["Sub"])
+        if "Fn::Sub" in value:
+            return _REFERENCE.sub(lambda match: self._reference(match[1]), value["Fn::Sub"])
         return self._reference(value["Ref"])
 
     def _reference(self, name: str) -> str:
@@ -81,10 +86,11 @@ class Template:
 
 def load_template(**parameters: str) -> Template:
     """Read the project's template, with these values of its parameters."""
-    return Template(_content(), parameters)
+    return Template(read(ROOT / "template.yaml"), parameters)
 
 
 @cache
-def _content() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_bytes(), _Loader)  # noqa: S506 - a SafeLoader
+def read(path: Path) -> dict[str, Any]:
+    """Read a template, its short forms written out."""
+    content: dict[str, Any] = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 - a SafeLoader
     return content

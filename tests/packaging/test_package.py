@@ -7,7 +7,6 @@ import gzip
 import importlib.util
 import json
 import os
-import platform
 import struct
 import subprocess
 import sys
@@ -23,13 +22,13 @@ from botocore.endpoint_provider import EndpointProvider
 
 from tests.local import aws
 from tests.local.template import ROOT, load_template
+from tests.machine import PROCESSOR
 
 if sys.platform != "linux":
     pytest.skip("packages hold Linux's binaries", allow_module_level=True)
 
 BUILD = ROOT / "functions" / "build"
 FUNCTIONS = load_template().resources("AWS::Serverless::Function")
-HERE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 LAMBDAS = load_template().content["Globals"]["Function"]["Runtime"].removeprefix("python")
 TAGS = {
@@ -76,7 +75,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Make a function's package once; those for this machine are compiled, for a Python of theirs is running."""
     made: dict[tuple[str, str, str], Path] = {}
 
-    def make(name: str, architecture: str = HERE, python: str = THIS_PYTHON) -> Path:
+    def make(name: str, architecture: str = PROCESSOR, python: str = THIS_PYTHON) -> Path:
         key = (name, architecture, python)
         if key not in made:
             made[key] = tmp_path_factory.mktemp("package") / "artifact"
@@ -276,7 +275,7 @@ def test_every_binary_is_for_lambdas_python_and_the_processor(package: Callable[
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_the_same_inputs_make_the_same_bytes(package: Callable[..., Path], tmp_path: Path, function: str) -> None:
     again = tmp_path / "a longer way to another place"
-    build(again, function, HERE, THIS_PYTHON, PYTHONHASHSEED="7", TZ="Asia/Tokyo")
+    build(again, function, PROCESSOR, THIS_PYTHON, PYTHONHASHSEED="7", TZ="Asia/Tokyo")
     one, other = (
         {
             path.relative_to(folder): (path.stat().st_mode, path.stat().st_mtime, path.is_file() and path.read_bytes())
@@ -298,7 +297,7 @@ def test_without_a_python_of_the_version_it_says_what_is_lost_and_works(
     specification.loader.exec_module(program)
     monkeypatch.setattr(program, "find", lambda _: None)
     name, output = "CreateAgentFunction", tmp_path / "artifact"
-    options = [name, "--architecture", HERE, "--python", THIS_PYTHON, "--output", str(output)]
+    options = [name, "--architecture", PROCESSOR, "--python", THIS_PYTHON, "--output", str(output)]
     monkeypatch.setattr(sys, "argv", ["package.py", *options])
     program.main()
     printed = capsys.readouterr().out

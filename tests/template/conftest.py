@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.deploy import template as sam
-from tests.local.template import ROOT
+from tests.local.template import ROOT, read
 
 REGION = "us-east-1"
 
@@ -65,7 +65,7 @@ class Deployed:
 
 @cache
 def _translated(parameters: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-    content = sam.read(ROOT / "template.yaml")
+    content = read(ROOT / "template.yaml")
     code = dict.fromkeys(sam.functions(content), "s3://bucket/package.zip")
     return sam.translate(content, code, dict(parameters))
 

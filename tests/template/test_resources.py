@@ -12,13 +12,13 @@ import yaml
 import create_agent
 import deployment
 from tests.deploy import template as sam
-from tests.local.template import ROOT
+from tests.local.template import ROOT, read
 from tests.template.conftest import Deployed
 
 Deploy = Callable[..., Deployed]
 
 TEXT = (ROOT / "template.yaml").read_text("utf-8")
-CONTENT = sam.read(ROOT / "template.yaml")
+CONTENT = read(ROOT / "template.yaml")
 
 DEFAULTS = {
     "Architecture": "arm64",
