@@ -28,8 +28,8 @@ def _add_emulator() -> None:
     pip = [str(PYTHON), "-m", "pip"]
     # Their startup files would be part of every figure.
     subprocess.run([*pip, "uninstall", "-q", "-y", "setuptools"], check=True)
-    subprocess.run([*pip, "download", "-q", "--no-deps", "-d", str(_VENV / "wheels"), SAM_CLI], check=True)
-    (wheel,) = (_VENV / "wheels").glob("*.whl")
+    subprocess.run([*pip, "download", "-q", "--no-deps", "-d", str(_VENV / SAM_CLI), SAM_CLI], check=True)
+    (wheel,) = (_VENV / SAM_CLI).glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         EMULATOR.write_bytes(archive.read(f"samcli/local/rapid/aws-lambda-rie-{machine.PROCESSOR}"))
     EMULATOR.chmod(0o755)
