@@ -203,7 +203,7 @@ def limit_rate(caller: Caller, app: Application, notes: Notes) -> None:
 def authorize(caller: Caller, workspace_id: str | None) -> None:
     """Raise MissingHeader or WorkspaceForbidden unless the caller's key opens this workspace."""
     if not workspace_id:
-        raise MissingHeader("Send the workspace's id in the x-workspace-id header.")
+        raise MissingHeader
     if workspace_id != caller.workspace_id:
         raise WorkspaceForbidden
 

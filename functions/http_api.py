@@ -80,14 +80,14 @@ class Request:
             When there is none, or it is not UTF-8 or not the Base64 that the event calls it.
         """
         if not isinstance(self.content, str) or not self.content:
-            raise InvalidJson("There is no body. " + InvalidJson.message)
+            raise InvalidJson.because("There is no body.")
         try:
             raw = self._bytes(self.content)
             if len(raw) > MAX_BODY_BYTES:
                 raise PayloadTooLarge
             return raw.decode()
         except ValueError:  # of UTF-8 or of Base64
-            problem = InvalidJson("The body is not UTF-8 text. " + InvalidJson.message)
+            problem = InvalidJson.because("The body is not UTF-8 text.")
         raise problem
 
     def _bytes(self, content: str) -> bytes:

@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 from agents.api_keys import KEY_ID_LENGTH, RandomText, new_key
 from agents.errors import Fault, ValidationFailed, as_api_error, render
 from agents.key_store import KeyStore, NewKey, Record, public_view
+from agents.near_misses import did_you_mean
 from agents.rules import visible_ascii
 from agents.validation import faults_of
 from deployment import Environment, random_text
@@ -166,7 +167,8 @@ def read_command(event: Any) -> AnyCommand:  # noqa: ANN401 - any JSON
     """Read a command, or raise ValidationFailed with all its faults."""
     action = event.get("action") if isinstance(event, dict) else None
     if not isinstance(action, str) or action not in COMMANDS:
-        raise ValidationFailed([Fault("action", "not_allowed", f"must be one of {', '.join(COMMANDS)}")])
+        hint = did_you_mean(action, COMMANDS) if isinstance(action, str) else ""
+        raise ValidationFailed([Fault("action", "not_allowed", f"must be one of {', '.join(COMMANDS)}{hint}")])
     try:
         return parse(event=event, model=COMMANDS[action])
     except ValidationError as error:

@@ -74,8 +74,8 @@ class ApiError(Exception):
     """
 
     status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal_error"
-    message: ClassVar[str] = "Something went wrong on our side. Send the requestId when you report it."
+    code: ClassVar[str]
+    message: ClassVar[str]
     headers: Mapping[str, str] = {}
     members: Mapping[str, str] = {}
 
@@ -86,7 +86,7 @@ class ApiError(Exception):
         faults: Sequence[Fault] = (),
         internal: str = "",
     ) -> None:
-        self.public = message or self.message
+        self.public = self.message if message is None else message
         self.faults = faults
         self.internal = internal
         super().__init__(f"{self.status} {self.code}")
@@ -97,7 +97,12 @@ class InvalidJson(ApiError):
 
     status = 400
     code = "invalid_json"
-    message = "The body must be one JSON object, encoded in UTF-8."
+    message = "Send the agent as one JSON object, encoded in UTF-8."
+
+    @classmethod
+    def because(cls, problem: str) -> "InvalidJson":
+        """Make the error with a sentence on what is wrong before the one on what to do."""
+        return cls(f"{problem} {cls.message}")
 
 
 class ValidationFailed(ApiError):
@@ -118,6 +123,7 @@ class MissingHeader(ApiError):
 
     status = 400
     code = "missing_header"
+    message = "Send the workspace's id in the x-workspace-id header; it came with the API key."
 
 
 class InvalidHeader(ApiError):
@@ -125,6 +131,7 @@ class InvalidHeader(ApiError):
 
     status = 400
     code = "invalid_header"
+    message = "The Idempotency-Key header must be 1 to 255 visible ASCII characters, such as a UUID, or be left out."
 
 
 class Unauthorized(ApiError):
@@ -138,14 +145,16 @@ class MissingApiKey(Unauthorized):
     """No ``x-api-key``."""
 
     code = "missing_api_key"
-    message = "Send your API key in the x-api-key header."
+    message = "Send your API key in the x-api-key header; it is looked for in no other."
 
 
 class InvalidApiKey(Unauthorized):
     """A key that opens nothing: malformed, unknown, revoked or expired, all alike."""
 
     code = "invalid_api_key"
-    message = "This API key is not valid. It may be mistyped, revoked or expired."
+    message = (
+        "This API key is not valid: it is mistyped, revoked or expired. Check it, or ask whoever issued it for another."
+    )
 
 
 class WorkspaceForbidden(ApiError):
@@ -153,7 +162,9 @@ class WorkspaceForbidden(ApiError):
 
     status = 403
     code = "workspace_forbidden"
-    message = "This API key has no access to the workspace in the x-workspace-id header."
+    message = (
+        "This API key has no access to the workspace in the x-workspace-id header. Send the id that came with the key."
+    )
 
 
 class NotFound(ApiError):
@@ -169,7 +180,7 @@ class MethodNotAllowed(ApiError):
 
     status = 405
     code = "method_not_allowed"
-    message = "Use POST."
+    message = "Use POST: agents are created here, and nothing else is done."
     headers: Mapping[str, str] = {"Allow": "POST"}
 
 
@@ -185,15 +196,16 @@ class PayloadTooLarge(ApiError):
 
     status = 413
     code = "payload_too_large"
-    message = "The body must not be larger than 256 KiB."
+    message = "The body must not be larger than 256 KiB: shorten its texts."
 
 
 class UnsupportedMediaType(ApiError):
-    """The ``Content-Type`` is not JSON."""
+    """The ``Content-Type`` is not JSON; RFC 9110 §15.5.16 lets ``Accept`` say what would be."""
 
     status = 415
     code = "unsupported_media_type"
-    message = "Send the body as Content-Type: application/json."
+    message = "Send the body as JSON, with the header Content-Type: application/json."
+    headers: Mapping[str, str] = {"Accept": "application/json"}
 
 
 class IdempotencyKeyReused(ApiError):
@@ -201,7 +213,10 @@ class IdempotencyKeyReused(ApiError):
 
     status = 422
     code = "idempotency_key_reused"
-    message = "This Idempotency-Key was used with another body before. Use a new key for a new agent."
+    message = (
+        "This Idempotency-Key was used with another body before. Use a new key for a new agent; to get the first one's "
+        "answer again, send the body of then."
+    )
 
 
 class RateLimitExceeded(ApiError):
@@ -229,6 +244,12 @@ class RateLimitExceeded(ApiError):
 class InternalError(ApiError):
     """A fault of this project or of its deployment."""
 
+    code = "internal_error"
+    message = (
+        "Something went wrong on our side. Report it with the requestId; sending the request again with the same "
+        "Idempotency-Key is safe."
+    )
+
 
 class DeploymentError(InternalError):
     """The environment lacks something. ``internal`` names the variable, never its value."""
@@ -239,7 +260,10 @@ class ServiceUnavailable(ApiError):
 
     status = 503
     code = "service_unavailable"
-    message = "The service is busy. Send the same request again, with the same Idempotency-Key if it had one."
+    message = (
+        "The service is busy. Wait as long as Retry-After says, then send the same request again, with the same "
+        "Idempotency-Key if it had one."
+    )
     headers: Mapping[str, str] = {"Retry-After": "1"}
 
 

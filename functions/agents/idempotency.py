@@ -24,7 +24,7 @@ def check_idempotency_key(key: str) -> str:
         When it is not 1 to 255 visible ASCII characters.
     """
     if not _KEY.fullmatch(key):
-        raise InvalidHeader("Idempotency-Key must be 1 to 255 visible ASCII characters.")
+        raise InvalidHeader
     return key
 
 

@@ -3,19 +3,21 @@
 import re
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from pydantic_core import SchemaValidator, ValidationError
 
 from agents.agent import ANSWER_FIELDS
 from agents.errors import MAX_DETAILS, Fault, InvalidJson, ValidationFailed
+from agents.near_misses import did_you_mean, nearest
 from agents.request_schema import CREATE_AGENT_REQUEST, GAP, TTS_MODEL
 from agents.rules import DEFAULT_LLM_MODEL, MODEL_TAGS
 from agents.values import MAX_DEPTH, MAX_NAME_BYTES, Json, child_path
 from agents.values import faults as value_faults
 
 _REQUEST = SchemaValidator(CREATE_AGENT_REQUEST)
+_FIELDS = {"": CREATE_AGENT_REQUEST["fields"].keys(), "ttsModel": TTS_MODEL["fields"].keys()}
 _GAPS = "gapBetweenEachAttemptForSmartCallback"
 _KEY_NAME = re.compile("[^a-z]*".join("elevenlabsapikey"))
 _KEY_NAME_AT_END = re.compile(f"{_KEY_NAME.pattern}[^a-z]*$")
@@ -25,8 +27,8 @@ _JSON_WORDS = {
     "missing": ("missing", "is required"),
     "string_type": ("string_type", "must be a string"),
     "string_unicode": ("not_unicode", "must be Unicode text"),
-    "int_type": ("integer_type", "must be an integer"),
-    "bool_type": ("boolean_type", "must be true or false"),
+    "int_type": ("integer_type", "must be an integer, such as 5"),
+    "bool_type": ("boolean_type", "must be true or false, without quotes"),
     "list_type": ("array_type", "must be an array"),
     "dict_type": ("object_type", "must be an object"),
     "model_type": ("object_type", "must be an object"),
@@ -93,7 +95,7 @@ def validate(body: Json, allowed: AllowedValues, *, strict: bool) -> AgentReques
         With all faults, each field's first one only, and no more than `agents.errors.MAX_DETAILS`.
     """
     if not isinstance(body, dict):
-        raise InvalidJson
+        raise InvalidJson.because("The body is JSON, but no object.")
     fields, model_faults = _parse(body)
     unknown = _unknown_fields(body) if strict else ()
     seldom = () if _is_plain(body) else chain(_misplaced_secrets(body), value_faults(body))
@@ -119,7 +121,7 @@ def _parse(body: dict[str, Json]) -> tuple[dict[str, Json] | None, list[Fault]]:
         return _REQUEST.validate_python(body), []
     except ValidationError as error:
         # One without a path is of a member's name, which `agents.values.faults` tells better.
-        return None, [fault for fault in faults_of(error) if fault.path]
+        return None, [_with_hint(fault, body) for fault in faults_of(error) if fault.path]
 
 
 def _fault(location: tuple[str | int, ...], kind: str, text: str) -> Fault:
@@ -139,22 +141,33 @@ def _disallowed(body: dict[str, Json], allowed: AllowedValues) -> Iterator[Fault
         ("ttsModel.provider", provider, allowed.tts_providers),
     ):
         if isinstance(value, str) and choices and value not in choices:
-            yield Fault(path, "not_allowed", f"must be one of {', '.join(choices)}")
+            message = f"must be one of {', '.join(choices)}{did_you_mean(value, choices)}"
+            yield Fault(path, "not_allowed", message)
 
 
 def _unknown_fields(body: dict[str, Json]) -> Iterator[Fault]:
     gaps = body.get(_GAPS)
-    places: list[tuple[str, Json, AbstractSet[str]]] = [
-        # What only the server sets is ignored, so that an answer can be posted again.
-        ("", body, CREATE_AGENT_REQUEST["fields"].keys() | ANSWER_FIELDS),
-        ("ttsModel", body.get("ttsModel"), TTS_MODEL["fields"].keys()),
-    ]
+    # What only the server sets is ignored, so that an answer can be posted again.
+    places: list[tuple[str, Json, AbstractSet[str]]] = [("", body, _FIELDS[""] | set(ANSWER_FIELDS))]
+    places.append(("ttsModel", body.get("ttsModel"), _FIELDS["ttsModel"]))
     for index, gap in enumerate(gaps if isinstance(gaps, list) else ()):
         places.append((child_path(_GAPS, index), gap, GAP["fields"].keys()))
     for path, members, names in places:
         for name in members if isinstance(members, dict) else ():
             if name not in names:
-                yield Fault(child_path(path, name), "unknown_field", "is unknown, and strict handling was preferred")
+                hint = did_you_mean(name, names - members.keys())
+                message = f"is unknown, and strict handling was preferred{hint}"
+                yield Fault(child_path(path, name), "unknown_field", message)
+
+
+def _with_hint(fault: Fault, body: dict[str, Json]) -> Fault:
+    """Name the member that was probably meant to be the one that is missing."""
+    path, _, name = fault.path.rpartition(".")
+    if fault.code != "missing" or path not in _FIELDS:
+        return fault
+    members = body[path] if path else body
+    near = nearest(name, (member for member in members if member not in _FIELDS[path]))
+    return replace(fault, message=f"{fault.message}; {child_path('', near)} is not its name") if near else fault
 
 
 def _is_plain(value: Json, depth: int = 0) -> bool:

@@ -90,11 +90,11 @@ def parse_json(text: str) -> Json:
             text, parse_int=_parse_int, parse_float=parse_number, parse_constant=Decimal, object_pairs_hook=_members
         )
     except json.JSONDecodeError as error:
-        problem = f"The body is not JSON: see line {error.lineno}, column {error.colno}."
+        problem = f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
     except RecursionError:
         problem = "The body is nested too deeply."
     # Raised here and not above: the parser's own exceptions hold the whole body.
-    raise InvalidJson(problem)
+    raise InvalidJson.because(problem)
 
 
 def _members(members: list[tuple[str, Json]]) -> dict[str, Json]:

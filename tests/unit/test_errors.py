@@ -40,7 +40,7 @@ def test_the_tree_is_the_one_that_the_docstring_draws() -> None:
         (errors.MethodNotAllowed, 405, "method_not_allowed", {"Allow": "POST"}),
         (errors.Conflict, 409, "conflict", {}),
         (errors.PayloadTooLarge, 413, "payload_too_large", {}),
-        (errors.UnsupportedMediaType, 415, "unsupported_media_type", {}),
+        (errors.UnsupportedMediaType, 415, "unsupported_media_type", {"Accept": "application/json"}),
         (errors.IdempotencyKeyReused, 422, "idempotency_key_reused", {}),
         (errors.InternalError, 500, "internal_error", {}),
         (errors.DeploymentError, 500, "internal_error", {}),

@@ -83,8 +83,67 @@ def test_messages_speak_of_json_and_not_of_python() -> None:
         "settings": "must be an object",
         "variables": "must be an object",
         "phoneNumberIds": "must be an array",
-        "smartCallback": "must be true or false",
+        "smartCallback": "must be true or false, without quotes",
     }
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "message"),
+    [
+        ({"llmModel": "gpt4o"}, "llmModel", "must be one of gpt-4o-mini, gpt-4o; did you mean gpt-4o?"),
+        ({"llmModel": "GPT-4o"}, "llmModel", "must be one of gpt-4o-mini, gpt-4o; did you mean gpt-4o?"),
+        ({"llmModel": "claude"}, "llmModel", "must be one of gpt-4o-mini, gpt-4o"),
+        (
+            {"ttsModel": {"provider": "11lab_byo", "voiceId": "v"}},
+            "ttsModel.provider",
+            "must be one of rime, 11labs_byo, openai; did you mean 11labs_byo?",
+        ),
+        (
+            {"ttsModel": {"provider": "openai", "voice_id": "v"}},
+            "ttsModel.voiceId",
+            "is required; voice_id is not its name",
+        ),
+        ({"ttsModel": {"provider": "openai", "voice": "v"}}, "ttsModel.voiceId", "is required; voice is not its name"),
+        ({"ttsModel": {"provider": "openai", "name": "v"}}, "ttsModel.voiceId", "is required"),
+        ({"name": None, "Name": "A"}, "name", "must be a string"),
+    ],
+)
+def test_near_misses_are_told_by_what_was_meant(body: dict[str, Any], path: str, message: str) -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        read({"name": "A", "ttsModel": RIME, **body})
+
+    assert [(fault.path, fault.message) for fault in caught.value.faults] == [(path, message)]
+
+
+def test_a_misspelt_field_is_told_by_its_name_where_it_leaves_another_missing() -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        read({"Name": "A", "TTSModel": RIME})
+
+    assert [fault.message for fault in caught.value.faults] == [
+        "is required; Name is not its name",
+        "is required; TTSModel is not its name",
+    ]
+
+
+def test_strict_handling_tells_what_a_misspelt_field_was_to_be() -> None:
+    gap = {"day": 1, "days": 2}
+    body = {"name": "A", "ttsModel": {**RIME, "Language": "en"}, "llm_model": "x", "odd": 1}
+    with pytest.raises(ValidationFailed) as caught:
+        read({**body, "gapBetweenEachAttemptForSmartCallback": [gap]}, strict=True)
+
+    unknown = "is unknown, and strict handling was preferred"
+    assert {fault.path: fault.message for fault in caught.value.faults} == {
+        "llm_model": f"{unknown}; did you mean llmModel?",
+        "odd": unknown,
+        "ttsModel.Language": f"{unknown}; did you mean language?",
+        "gapBetweenEachAttemptForSmartCallback[0].day": unknown,  # days is there
+    }
+
+
+def test_a_secret_in_the_wrong_place_is_like_no_value_and_in_no_message() -> None:
+    body = {"name": "A", "ttsModel": {"provider": SECRET, "voiceId": "v"}, "llmModel": SECRET}
+
+    assert faults(body) == {"llmModel": "not_allowed", "ttsModel.provider": "not_allowed"}
 
 
 def test_no_answer_grows_with_the_number_of_faults_and_fields_of_the_page_come_first() -> None:
