@@ -21,31 +21,30 @@ DEFAULT_LLM_MODEL = "gpt-4o-mini"
 MAX_LEVEL = 2
 MAX_ITEMS = 100
 
-_VISIBLE_ASCII = re.compile("[!-~]+")
+VISIBLE_ASCII = re.compile("[!-~]+")
 
 # RFC 5646 §2.1, without what its registry has no use for: grandfathered tags, and languages of four letters and more.
-_LANGUAGE_TAG = re.compile(
-    r"""[a-z]{2,3} (?:-[a-z]{3}){0,3}                           # language, with its extensions
-        (?:-[a-z]{4})?                                          # script
-        (?:-(?: [a-z]{2} | [0-9]{3} ))?                         # region
-        (?:-(?: [a-z0-9]{5,8} | [0-9][a-z0-9]{3} ))*            # variants
-        (?:-[a-wy-z0-9](?:-[a-z0-9]{2,8})+)*                    # extensions
-        (?:-x(?:-[a-z0-9]{1,8})+)?                              # private use
-      | x(?:-[a-z0-9]{1,8})+""",
-    re.VERBOSE | re.IGNORECASE | re.ASCII,
+LANGUAGE_TAG = re.compile(
+    "[A-Za-z]{2,3}(-[A-Za-z]{3}){0,3}"  # language, with its extensions
+    "(-[A-Za-z]{4})?"  # script
+    "(-([A-Za-z]{2}|[0-9]{3}))?"  # region
+    "(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"  # variants
+    "(-[A-WY-Za-wy-z0-9](-[A-Za-z0-9]{2,8})+)*"  # extensions
+    "(-[Xx](-[A-Za-z0-9]{1,8})+)?"  # private use
+    "|[Xx](-[A-Za-z0-9]{1,8})+"
 )
 
 
 def language_tag(value: str) -> str:
     """Return a BCP 47 language tag, or refuse it."""
-    if not _LANGUAGE_TAG.fullmatch(value):
+    if not LANGUAGE_TAG.fullmatch(value):
         raise PydanticCustomError("language_tag", "must be a BCP 47 language tag, such as en or en-US")
     return value
 
 
 def visible_ascii(value: str) -> str:
     """Return a text that may stand in a header, or refuse it."""
-    if not _VISIBLE_ASCII.fullmatch(value):
+    if not VISIBLE_ASCII.fullmatch(value):
         raise PydanticCustomError("visible_ascii", "must consist of visible ASCII characters")
     return value
 

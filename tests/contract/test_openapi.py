@@ -1,0 +1,127 @@
+"""The OpenAPI document is made from the code, valid, and says what is really answered."""
+
+import json
+from typing import Any
+
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from agents.errors import ApiError, Conflict, MethodNotAllowed, NotFound
+from tests.conftest import BYO, EXAMPLE, MINIMUM, Client
+from tests.local.template import ROOT
+from tests.openapi.__main__ import text
+
+CHECKED_IN = (ROOT / "tests/contract/openapi.json").read_text("utf-8")
+DOCUMENT: dict[str, Any] = json.loads(CHECKED_IN)
+OPERATION = DOCUMENT["paths"]["/v1/api/agents"]["post"]
+
+
+def conforms(value: object, schema: str) -> bool:
+    whole = {"$ref": f"#/components/schemas/{schema}", "components": DOCUMENT["components"]}
+    return bool(OAS31Validator(whole).is_valid(value))
+
+
+def test_the_file_is_what_the_command_prints() -> None:
+    assert text() == CHECKED_IN
+
+
+def test_the_document_is_valid() -> None:
+    assert list(OpenAPIV31SpecValidator(DOCUMENT).iter_errors()) == []
+
+
+def test_every_part_has_a_description() -> None:
+    assert all(response["description"] for response in OPERATION["responses"].values())
+    for schema in DOCUMENT["components"]["schemas"].values():
+        for name, member in schema.get("properties", {}).items():
+            assert "description" in member or name == "error"
+
+
+def codes(error: type[ApiError]) -> set[tuple[int, str]]:
+    own = {(error.status, error.code)} if "code" in vars(error) else set()
+    return own.union(*map(codes, error.__subclasses__()))
+
+
+def test_every_error_of_the_tree_is_there_with_its_code_and_an_example() -> None:
+    told = {
+        (int(status), code): response["content"]["application/json"]["examples"]
+        for status, response in OPERATION["responses"].items()
+        if status != "201"
+        for code in DOCUMENT["components"]["schemas"][f"Error{status}"]["properties"]["error"]["properties"]["code"][
+            "enum"
+        ]
+    }
+
+    assert told.keys() == codes(ApiError) - codes(Conflict) - codes(NotFound) - codes(MethodNotAllowed)
+    for (_, code), examples in told.items():
+        assert examples[code]["value"]["error"]["code"] == code
+        assert examples[code]["value"]["message"]
+
+
+@pytest.mark.parametrize("status", OPERATION["responses"])
+def test_every_example_conforms_to_its_schema(status: str) -> None:
+    media = OPERATION["responses"][status]["content"]["application/json"]
+    name = media["schema"]["$ref"].rpartition("/")[2]
+
+    assert media["examples"]
+    assert all(conforms(example["value"], name) for example in media["examples"].values())
+
+
+@pytest.mark.parametrize("example", OPERATION["requestBody"]["content"]["application/json"]["examples"].values())
+def test_every_example_creates_the_agent_that_is_shown(client: Client, example: dict[str, Any]) -> None:
+    answer = client.post(example["value"])
+
+    assert answer.status == 201
+    assert conforms(json.loads(answer.text), "Agent")
+
+
+@pytest.mark.parametrize("body", [EXAMPLE, MINIMUM, BYO, {}, "{", {**MINIMUM, "name": 5}])
+def test_what_is_answered_is_what_is_described(client: Client, body: object) -> None:
+    answer = client.post(body)
+    response = OPERATION["responses"][str(answer.status)]
+    described = response["headers"]
+
+    assert conforms(
+        json.loads(answer.text), response["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    )
+    assert {name for name in described if described[name].get("required")} <= set(answer.headers)
+    assert set(answer.headers) <= {*described, "Content-Type"}
+
+
+@pytest.mark.parametrize(
+    ("change", "is_valid"),
+    [
+        ({}, True),
+        ({"name": "  A  "}, True),
+        ({"name": " " * 300 + "A"}, True),
+        ({"name": "x" * 256}, True),
+        ({"name": "x" * 257}, False),
+        ({"name": "  "}, False),
+        ({"ttsModel": {"provider": "openai"}}, False),
+        ({"ttsModel": {"provider": "rime", "language": "de-CH-1901"}}, True),
+        ({"ttsModel": {"provider": "rime", "language": "german"}}, False),
+        ({"ttsModel": {"provider": "rime", "elevenLabsApiKey": "k"}}, False),
+        ({"ttsModel": {"provider": "11labs_byo", "voiceId": "v"}}, False),
+        ({"ttsModel": {"provider": "11labs_byo", "voiceId": "v", "elevenLabsApiKey": "k"}}, True),
+        ({"ttsModel": {"provider": "11labs_byo", "voiceId": "v", "elevenLabsApiKey": "k k"}}, False),
+        ({"llmModel": "gpt-5"}, False),
+        ({"phoneNumberIds": ["a", "a"]}, False),
+        ({"gapBetweenEachAttemptForSmartCallback": [{"days": 31}]}, False),
+        ({"settings": {"speed": 2}}, True),
+        ({"settings": {"speed": 2.01}}, False),
+        ({"settings": {"speed": 1e-200}}, False),
+        ({"variables": {"a": [None, True, "x", 0, -1e-100, {"b": 1e37}]}}, True),
+        ({"variables": {"": 1}}, False),
+        ({"variables": {"a": {"": 1}}}, False),
+        ({"other": 1e38}, False),
+        ({"other": [1e-131]}, False),
+        ({"_id": "ignored", "__v": 0}, True),
+    ],
+)
+def test_the_document_and_the_function_agree_on_what_is_valid(
+    client: Client, change: dict[str, Any], is_valid: object
+) -> None:
+    body = {**MINIMUM, **change}
+
+    assert conforms(body, "CreateAgentRequest") is is_valid
+    assert client.post(body).status == (201 if is_valid else 400)
