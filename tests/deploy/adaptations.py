@@ -137,15 +137,19 @@ def _log_group_of(resource: Any) -> str | None:
     return named[0] if isinstance(named, list) and named[1:] == ["Arn"] else None
 
 
+_METHODS = {"x-amazon-apigateway-any-method": "ANY"}
+
+
 def _routes_from_body(template: Template) -> list[str]:
     """Make an integration and a route of each operation of an HTTP API's OpenAPI body, as its import does."""
     changed = []
     for name, of in _resources(template, "AWS::ApiGatewayV2::Api").items():
         for path, methods in of["Properties"].pop("Body", {}).get("paths", {}).items():
             for method, operation in methods.items():
-                logical_id = re.sub(r"\W", "", f"{name}{method.title()}{path.title()}")
-                template["Resources"] |= _route(name, logical_id, f"{method.upper()} {path}", operation)
-                changed.append(f"{name}: {method.upper()} {path}")
+                key = f"{_METHODS.get(method, method.upper())} {path}"
+                logical_id = name + re.sub(r"\W", "", key.title())
+                template["Resources"] |= _route(name, logical_id, key, operation)
+                changed.append(f"{name}: {key}")
         of["Properties"] |= {"Name": name, "ProtocolType": "HTTP"}
     return changed
 

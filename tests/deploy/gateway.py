@@ -49,13 +49,17 @@ class Api:
     headers: dict[str, str]
 
     def post(self, body: dict[str, Any], path: str = "", **headers: str) -> Answer:
-        """Send a request; a header's name has ``_`` for ``-``, and an empty one is left out."""
+        """Send a body; a header's name has ``_`` for ``-``, and an empty one is left out."""
+        return self.send("POST", json.dumps(body).encode(), path, **headers)
+
+    def send(self, method: str, body: bytes | None, path: str = "", **headers: str) -> Answer:
+        """Send any request."""
         there = urlsplit(self.url)
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         sent = {"host": there.netloc, "content-type": "application/json", **self.headers, **given}
         wanted = {name: value for name, value in sent.items() if value}
         with closing(http.client.HTTPConnection("127.0.0.1", there.port, timeout=60)) as connection:
-            connection.request("POST", path or there.path, json.dumps(body).encode(), wanted)
+            connection.request(method, path or there.path, body, wanted)
             answer = connection.getresponse()
             received = {name.lower(): value for name, value in answer.getheaders()}
             return Answer(answer.status, received, answer.read().decode())

@@ -146,7 +146,9 @@ def refuse(made: Made, say: Say) -> None:
     expect(made.api.post(made.example, x_api_key=key), 401)
     unknown = expect(made.api.post(made.example, path="/v1/api/agent"), 404)
     check(unknown.body == {"message": "Not Found"}, "an unknown path is the gateway's to refuse")
-    say("without a key: 401; with a key: 201, and once it is revoked: 401; another path: 404 by the gateway")
+    other = expect(made.api.send("GET", None), 405)
+    check(other.headers.get("allow") == "POST", "another method is told to use POST")
+    say("without a key: 401; with a key: 201, and once it is revoked: 401; GET: 405; another path: 404 by the gateway")
 
 
 def ask_roles(deployment: Deployment, made: Made, say: Say) -> None:

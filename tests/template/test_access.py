@@ -147,9 +147,12 @@ def test_keys_rotate_and_are_not_lost_by_mistake(deployed: Deploy, key: str) -> 
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 
-def test_the_gateway_may_start_the_alias_for_the_one_route_only(deployed: Deploy) -> None:
-    (permission,) = deployed().of("AWS::Lambda::Permission").values()
+def test_the_gateway_may_start_the_alias_for_the_one_path_only(deployed: Deploy) -> None:
+    permissions = deployed().of("AWS::Lambda::Permission").values()
 
-    assert permission["FunctionName"] == {"Ref": "CreateAgentFunctionAliaslive"}
-    assert permission["Principal"] == "apigateway.amazonaws.com"
-    assert permission["SourceArn"]["Fn::Sub"][0].endswith("${__ApiId__}/${__Stage__}/POST/v1/api/agents")
+    assert {permission["SourceArn"]["Fn::Sub"][0].split(":")[-1] for permission in permissions} == {
+        f"${{__ApiId__}}/${{__Stage__}}/{method}/v1/api/agents" for method in ("POST", "*")
+    }
+    for permission in permissions:
+        assert permission["FunctionName"] == {"Ref": "CreateAgentFunctionAliaslive"}
+        assert permission["Principal"] == "apigateway.amazonaws.com"

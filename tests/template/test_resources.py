@@ -106,19 +106,21 @@ def test_what_waits_waits_longer_than_what_it_waits_for(deployed: Deploy) -> Non
     (path,) = stack.of("AWS::ApiGatewayV2::Api")["HttpApi"]["Body"]["paths"].values()
     config: Any = deployment._CLIENT_CONFIG  # noqa: SLF001 - no variable can change it
     call = deployment.MAX_ATTEMPTS * (config.connect_timeout + config.read_timeout)
-    gateway = path["post"]["x-amazon-apigateway-integration"]["timeoutInMillis"]
 
-    assert call * 1000 < create_agent.WRITE_TIME_MS < function["Timeout"] * 1000 < gateway <= 30_000
+    for operation in path.values():
+        gateway = operation["x-amazon-apigateway-integration"]["timeoutInMillis"]
+        assert call * 1000 < create_agent.WRITE_TIME_MS < function["Timeout"] * 1000 < gateway <= 30_000
 
 
-def test_the_api_has_one_route_no_cors_and_leads_to_the_alias(deployed: Deploy) -> None:
+def test_the_api_has_one_path_no_cors_and_leads_to_the_alias(deployed: Deploy) -> None:
     api = deployed().of("AWS::ApiGatewayV2::Api")["HttpApi"]
     ((path, methods),) = api["Body"]["paths"].items()
-    integration = methods["post"]["x-amazon-apigateway-integration"]
 
-    assert (path, list(methods)) == (create_agent.PATH, ["post"])
-    assert integration["payloadFormatVersion"] == "2.0"
-    assert integration["uri"]["Fn::Sub"].endswith("/functions/${CreateAgentFunctionAliaslive}/invocations")
+    assert (path, set(methods)) == (create_agent.PATH, {"post", "x-amazon-apigateway-any-method"})
+    for operation in methods.values():
+        integration = operation["x-amazon-apigateway-integration"]
+        assert integration["payloadFormatVersion"] == "2.0"
+        assert integration["uri"]["Fn::Sub"].endswith("/functions/${CreateAgentFunctionAliaslive}/invocations")
     assert "x-amazon-apigateway-cors" not in api["Body"]
     assert "CorsConfiguration" not in api
     # SAM describes the endpoint in a way that the import warns of, so this would fail every deployment.
