@@ -14,7 +14,7 @@ import pytest
 
 from telemetry import LATENCIES, OUR_FAILURES, SUCCESSES
 from tests.conftest import Client
-from tests.local.__main__ import curl
+from tests.local.command import curl
 from tests.local.template import ROOT, load_template
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -45,6 +45,11 @@ def invoke(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def run_local(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.local", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
 @dataclass(frozen=True)
 class Server:
     """A running server, and the `curl` line that it printed, taken apart."""
@@ -102,8 +107,7 @@ def test_a_server_keeps_the_rate_limit_that_it_is_given() -> None:
 
 @pytest.mark.parametrize("limit", ["-1", "many", "1.5"])
 def test_a_rate_limit_that_is_none_is_refused(limit: str) -> None:
-    command = [sys.executable, "-m", "tests.local", "serve", "--rate-limit", limit]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    run = run_local("serve", "--rate-limit", limit)
 
     assert run.returncode == 2
     assert run.stderr.endswith("argument --rate-limit: must be 0 or a whole number above it\n")
@@ -129,17 +133,34 @@ def test_the_exit_status_tells_of_any_answer_that_is_not_2xx() -> None:
     assert invoke(CREATE, "events/create_agent_missing_key.json").returncode == 1
 
 
-@pytest.mark.parametrize(("content", "said"), [(None, "No such file"), ("{", "Expecting property name")])
-def test_a_file_that_is_no_event_is_told_in_one_line(tmp_path: Path, content: str | None, said: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{", "is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)."),
+        (b"", "is not JSON: Expecting value: line 1 column 1 (char 0)."),
+        (b"\xff", "is not UTF-8 text, and an event is JSON."),
+    ],
+)
+def test_a_file_that_is_no_event_is_told_in_one_line(tmp_path: Path, content: bytes, said: str) -> None:
     event = tmp_path / "event.json"
-    if content is not None:
-        event.write_text(content, encoding="utf-8")
+    event.write_bytes(content)
     run = invoke(event)
 
-    assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr.startswith("tests.local: ")
-    assert said in run.stderr
-    assert len(run.stderr.splitlines()) == 1
+    assert (run.returncode, run.stdout, run.stderr) == (2, "", f"tests.local: {event} {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("events/create_agnt.json", "No such file or directory. Did you mean events/create_agent.json?"),
+        ("nowhere.json", "No such file or directory. There are samples in events/."),
+        ("events", "Is a directory. There are samples in events/."),
+    ],
+)
+def test_a_file_that_is_not_there_is_told_in_one_line(path: str, said: str) -> None:
+    run = invoke(path)
+
+    assert (run.returncode, run.stdout, run.stderr) == (2, "", f"tests.local: {path} cannot be read: {said}\n")
 
 
 def test_an_aws_that_does_not_answer_is_told_in_one_line() -> None:
@@ -211,11 +232,19 @@ def test_bytes_that_are_no_text_come_to_the_handler_as_they_are(server: Server) 
         assert (answer.code, json.load(answer)["error"]["code"]) == (400, "invalid_json")
 
 
-@pytest.mark.parametrize(("path", "method"), [("/more", "POST"), ("", "GET"), ("", "DELETE")])
-def test_other_routes_are_answered_as_the_gateway_does(server: Server, path: str, method: str) -> None:
-    status, body, _ = server.send(path=path, method=method)
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+def test_another_path_is_answered_as_the_gateway_does(server: Server, method: str) -> None:
+    status, body, _ = server.send(path="/more", method=method)
 
     assert (status, body) == (404, {"message": "Not Found"})
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_another_method_is_told_to_use_post(server: Server, method: str) -> None:
+    status, body, headers = server.send(method=method)
+
+    assert (status, body["error"]["code"], headers["Allow"]) == (405, "method_not_allowed", "POST")
+    assert body["message"].startswith("Use POST")
 
 
 def test_a_body_over_the_gateways_limit_does_not_reach_the_handler(server: Server) -> None:
@@ -227,11 +256,65 @@ def test_a_body_over_the_gateways_limit_does_not_reach_the_handler(server: Serve
 def test_a_busy_port_is_told_in_one_line(server: Server) -> None:
     port = re.findall(r":(\d+)/", server.url)[0]
     for arguments in (["--port", port], ["--port", "0", "--aws-port", port]):
-        command = [sys.executable, "-m", "tests.local", "serve", *arguments]
-        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        run = run_local("serve", *arguments)
 
         assert run.returncode == 2
-        assert run.stderr == f"tests.local: Port {port} is in use by another program. Choose another one.\n"
+        assert run.stderr == (
+            f"tests.local: Port {port} is in use by another program. Choose another one; 0 takes any that is free.\n"
+        )
+
+
+@pytest.mark.parametrize("option", ["--port", "--aws-port"])
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_a_port_that_is_none_is_refused(option: str, port: str) -> None:
+    run = run_local("serve", f"{option}={port}")
+
+    assert run.returncode == 2
+    assert run.stderr.endswith(f"argument {option}: must be a whole number from 0 to 65535\n")
+
+
+@pytest.mark.parametrize("command", ["invoke", "serve"])
+def test_help_has_examples(command: str) -> None:
+    run = run_local(command, "--help")
+
+    assert run.returncode == 0
+    assert f"examples:\n  python -m tests.local {command}" in run.stdout
+    named = re.findall(r"events/\w+\.json", run.stdout)
+    assert all((ROOT / name).is_file() for name in named)
+
+
+@pytest.mark.parametrize("missing", ["moto", "botocore", "create_agent", "flask_swagger_ui"])
+def test_a_package_that_is_missing_is_told_in_one_line_with_the_command_that_brings_it(missing: str) -> None:
+    program = (
+        "import runpy, sys\n"
+        f"sys.modules['{missing}'] = None\n"  # importing it fails as if it were not there
+        "sys.argv = ['tests.local', 'serve', '--port', '0']\n"
+        "runpy.run_module('tests.local', run_name='__main__')\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == (
+        f"tests.local: the module {missing} is missing. Run: python3 -m venv .venv && .venv/bin/pip install -q -e "
+        "'.[dev]'; then use .venv/bin/python.\n"
+    )
+
+
+def test_the_page_the_document_and_the_library_come_from_this_server(server: Server) -> None:
+    origin = server.url.removesuffix("/v1/api/agents")
+
+    def get(path: str) -> tuple[str, str]:
+        with urllib.request.urlopen(origin + path, timeout=20) as answer:  # noqa: S310 - loopback
+            return answer.headers["Content-Type"], answer.read().decode()
+
+    page = get("/docs")
+    assert page == get("/")
+    assert page[0] == "text/html; charset=utf-8"
+    assert server.headers["x-api-key"] in page[1]
+    assert "://" not in page[1]
+    document = (ROOT / "tests/contract/openapi.json").read_text("utf-8")
+    assert get("/openapi.json") == ("application/json", document)
+    assert "SwaggerUIBundle" in get("/docs/ui/swagger-ui-bundle.js")[1]
 
 
 def test_ctrl_c_stops_the_server_without_a_word() -> None:

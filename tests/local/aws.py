@@ -8,6 +8,7 @@ import os
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from errno import EADDRINUSE
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -47,11 +48,11 @@ CREDENTIALS = {
 }
 
 
-class PortInUseError(Exception):
-    """Another program listens on the port already."""
+LAST_PORT = 65_535
 
-    def __init__(self, port: int) -> None:
-        super().__init__(f"Port {port} is in use by another program. Choose another one.")
+
+class PortError(Exception):
+    """A server cannot listen on the port."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,16 @@ def use_local_credentials() -> None:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raise PortInUseError when a server could not listen there; werkzeug would end the process instead."""
+    """Raise PortError when a server could not listen there; werkzeug would end the process instead."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            raise PortInUseError(port) from None
+        except OSError as error:
+            reason = (
+                "is in use by another program" if error.errno == EADDRINUSE else f"cannot be used: {error.strerror}"
+            )
+            raise PortError(f"Port {port} {reason}. Choose another one; 0 takes any that is free.") from None
 
 
 def free_port() -> int:

@@ -1,10 +1,9 @@
-"""Run the functions on this machine, with nothing but Python."""
+"""The command line that runs the functions on this machine."""
 
 import argparse
 import json
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -12,40 +11,75 @@ from botocore.exceptions import BotoCoreError
 
 import create_agent
 import manage_api_keys
-from tests.local import aws
-from tests.local.gateway import Context, make_gateway
-from tests.local.template import load_template
+from agents.near_misses import nearest
+from tests.local import aws, docs, terminal
+from tests.local.gateway import Context, gateway, listen
+from tests.local.template import ROOT, load_template
 
 EXAMPLE_BODY = '{"name":"Sophie","ttsModel":{"provider":"rime"},"llmModel":"gpt-4o","settings":{"speed":0.8}}'
+
+_INVOKE = """
+examples:
+  %(prog)s events/create_agent.json
+  %(prog)s events/create_agent_idempotent.json events/create_agent_idempotent.json
+  %(prog)s events/issue_api_key.json | jq -r .body.key
+
+Answers go to standard output, logs to standard error: whole when that is a file or a pipe, in short in a terminal.
+The exit status is 0 when every answer is 2xx, 1 when one is not, 2 when nothing could be run.
+"""
+
+_SERVE = """
+examples:
+  %(prog)s                        then open http://127.0.0.1:3000/docs
+  %(prog)s --port 8080 --rate-limit 0
+  %(prog)s --aws-port 5000        for the containers of sam local
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     options = _parser().parse_args(arguments)
     # Standard output is for answers. The functions print their logs, as Lambda wants it, so those go to the other one.
-    out, sys.stdout = sys.stdout, sys.stderr
+    out, sys.stdout = sys.stdout, terminal.log_stream(sys.stderr)
     try:
         status: int = options.run(options, out)
-    except (aws.PortInUseError, BotoCoreError, OSError, ValueError) as error:
+    except (aws.PortError, BotoCoreError, OSError, ValueError) as error:
         print(f"tests.local: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # Ctrl-C is how a server is meant to end
+        return 0
     finally:
         sys.stdout = out
     return status
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.local", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.local",
+        description="Run the functions on this machine, with nothing but Python.",
+        epilog="COMMAND --help shows examples.",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    invoke = commands.add_parser("invoke", help="run a function with each event in turn and print the answers")
+    _add_invoke(commands)
+    _add_serve(commands)
+    return parser
+
+
+def _add_invoke(commands: Any) -> None:
+    invoke = _command(commands, "invoke", "run a function with each event in turn and print the answers", _INVOKE)
     invoke.add_argument("events", nargs="+", type=Path, metavar="EVENT", help="a JSON file, as those in events/")
     invoke.add_argument("--endpoint-url", metavar="URL", help="use the DynamoDB and KMS there, not the embedded ones")
     invoke.set_defaults(run=_invoke, aws_port=None, rate_limit=None)
-    serve = commands.add_parser("serve", help="serve the API over HTTP until Ctrl-C")
-    serve.add_argument("--port", type=int, default=3000, help="of the API (default: 3000; 0: any that is free)")
+
+
+def _add_serve(commands: Any) -> None:
+    serve = _command(commands, "serve", "serve the API over HTTP, and a page to try it, until Ctrl-C", _SERVE)
+    serve.add_argument("--port", type=_port, default=3000, help="of the API (default: 3000; 0: any that is free)")
     where = serve.add_mutually_exclusive_group()
     where.add_argument("--endpoint-url", metavar="URL", help="use the DynamoDB and KMS there, not the embedded ones")
-    where.add_argument("--aws-port", type=int, help="listen with the embedded AWS on this port too, for sam local")
+    where.add_argument(
+        "--aws-port", type=_port, metavar="PORT", help="listen with the embedded AWS on this port too, for sam local"
+    )
     serve.add_argument(
         "--rate-limit",
         type=_count,
@@ -53,13 +87,27 @@ def _parser() -> argparse.ArgumentParser:
         help="requests a minute for each key (default: the template's; 0: any)",
     )
     serve.set_defaults(run=_serve)
-    return parser
+
+
+def _command(commands: Any, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
+    form = argparse.RawDescriptionHelpFormatter
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", epilog=examples, formatter_class=form
+    )
+    return command
 
 
 def _count(text: str) -> int:
     """Read a whole number, 0 or more; argparse tells what was wrong."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError("must be 0 or a whole number above it")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    """Read the number of a port, or 0."""
+    if not text.isdecimal() or int(text) > aws.LAST_PORT:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {aws.LAST_PORT}")
     return int(text)
 
 
@@ -82,12 +130,27 @@ def _embedded(port: int | None) -> str:
 
 
 def _invoke(options: argparse.Namespace, out: TextIO) -> int:
-    events = [json.loads(path.read_text(encoding="utf-8")) for path in options.events]
+    events = [_read(path) for path in options.events]
     _set_up(options)
     answers = [_run(event) for event in events]
     for answer in answers:
-        print(json.dumps(answer, indent=2, ensure_ascii=False), file=out)
+        print(_shown(answer, out), file=out)
     return 0 if all(200 <= answer["statusCode"] < 300 for answer in answers) else 1
+
+
+def _read(path: Path) -> object:
+    """Read an event; raise ValueError with what a person can do about it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        samples = [str(sample.relative_to(ROOT)) for sample in sorted((ROOT / "events").iterdir())]
+        meant = nearest(str(path), samples)
+        hint = f"Did you mean {meant}?" if meant else "There are samples in events/."
+        raise ValueError(f"{path} cannot be read: {error.strerror}. {hint}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text, and an event is JSON.") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}.") from None
 
 
 def _run(event: object) -> dict[str, Any]:
@@ -102,17 +165,26 @@ def _run(event: object) -> dict[str, Any]:
     }
 
 
+def _shown(answer: dict[str, Any], out: TextIO) -> str:
+    status = answer["statusCode"]
+    return json.dumps(answer, indent=2, ensure_ascii=False).replace(
+        str(status), terminal.coloured(str(status), status, out), 1
+    )
+
+
 def _serve(options: argparse.Namespace, out: TextIO) -> int:
-    route = load_template().route("CreateAgentFunction")
-    server = make_gateway(create_agent.handler, route, "127.0.0.1", options.port)
+    aws.check_port("127.0.0.1", options.port)
     _set_up(options)
     command = {"action": "issue", "workspaceId": aws.WORKSPACE_ID, "userId": aws.USER_ID, "name": "local run"}
     key = manage_api_keys.handler(command, Context())["body"]["key"]
-    url = f"http://127.0.0.1:{server.server_port}{route[1]}"
-    with suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end
-        print(f"POST {url}", f"x-api-key: {key}", f"x-workspace-id: {aws.WORKSPACE_ID}", sep="\n", file=out)
-        print(f"\nTry it (Ctrl-C stops the server):\n\n{curl(url, key)}\n", file=out, flush=True)
-        server.serve_forever()
+    api = gateway(create_agent.handler, load_template().routes("CreateAgentFunction"))
+    server = listen(docs.with_docs(api, key), "127.0.0.1", options.port)
+    here = f"http://127.0.0.1:{server.server_port}"
+    url = f"{here}{create_agent.PATH}"
+    print(f"POST {url}", f"x-api-key: {key}", f"x-workspace-id: {aws.WORKSPACE_ID}", sep="\n", file=out)
+    print(f"\nTry it in a browser: {here}{docs.PATH}", file=out)
+    print(f"Or in another terminal (Ctrl-C stops the server):\n\n{curl(url, key)}\n", file=out, flush=True)
+    server.serve_forever()
     return 0
 
 
@@ -120,7 +192,3 @@ def curl(url: str, key: str) -> str:
     """Return a command line that creates an agent."""
     headers = f"-H 'x-api-key: {key}' -H 'x-workspace-id: {aws.WORKSPACE_ID}' -H 'content-type: application/json'"
     return f"curl -sS {url} {headers} -d '{EXAMPLE_BODY}'"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,8 +5,9 @@ import json
 import time
 import uuid
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -14,6 +15,9 @@ from werkzeug.wrappers import Request, Response
 
 from tests.local.aws import check_port
 from tests.local.template import load_template
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 Handler = Callable[[Any, Any], dict[str, Any]]
 
@@ -97,18 +101,20 @@ class _QuietRequestHandler(WSGIRequestHandler):
         """Log nothing."""
 
 
-def make_gateway(handler: Handler, route: tuple[str, str], host: str, port: int) -> BaseWSGIServer:
-    """Make a threaded HTTP server that starts the handler for its one route and answers all else itself.
+def gateway(handler: Handler, routes: AbstractSet[tuple[str, str]]) -> "WSGIApplication":
+    """Make the application that starts the handler for its routes, and answers all else itself.
 
-    Raises
-    ------
-    PortInUseError
-        When something listens on the port already.
+    Parameters
+    ----------
+    handler : Handler
+        A function's.
+    routes : set of (str, str)
+        Method, which may be ``ANY``, and path of each.
     """
 
     @Request.application
     def application(request: Request) -> Response:
-        if (request.method, request.path) != route:
+        if routes.isdisjoint({(request.method, request.path), ("ANY", request.path)}):
             return _plain(404, "Not Found")
         request.max_content_length = _MAX_BYTES
         try:
@@ -118,5 +124,10 @@ def make_gateway(handler: Handler, route: tuple[str, str], host: str, port: int)
         result = handler(event, Context())
         return Response(result["body"], result["statusCode"], result["headers"])
 
+    return application
+
+
+def listen(application: "WSGIApplication", host: str, port: int) -> BaseWSGIServer:
+    """Make a threaded HTTP server; raise PortError when something listens on the port already."""
     check_port(host, port)
     return make_server(host, port, application, threaded=True, request_handler=_QuietRequestHandler)

@@ -63,10 +63,10 @@ class Template:
         """Seconds that a function may take."""
         return float(self.content["Globals"]["Function"]["Timeout"])
 
-    def route(self, function: str) -> tuple[str, str]:
-        """Return method and path of a function's one event."""
-        (event,) = self.resources("AWS::Serverless::Function")[function]["Events"].values()
-        return event["Properties"]["Method"], event["Properties"]["Path"]
+    def routes(self, function: str) -> set[tuple[str, str]]:
+        """Return method, which may be ``ANY``, and path of each of a function's routes."""
+        events = self.resources("AWS::Serverless::Function")[function]["Events"].values()
+        return {(event["Properties"]["Method"], event["Properties"]["Path"]) for event in events}
 
     def resolve(self, value: str | dict[str, str]) -> str:
         """Resolve a literal, ``!Ref`` or ``!Sub``."""

@@ -1,0 +1,16 @@
+"""Starts the command line, or tells in one line what is missing for it."""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is to be told so
+    sys.exit("tests.local: Python 3.11 or later is needed: this is %s." % sys.version.split()[0])  # noqa: UP031 - the same
+
+SET_UP = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]'"
+
+try:
+    from tests.local.command import main
+except ModuleNotFoundError as missing:
+    package = str(missing.name).partition(".")[0]
+    sys.exit(f"tests.local: the module {package} is missing. Run: {SET_UP}; then use .venv/bin/python.")
+
+sys.exit(main())
