@@ -3,24 +3,20 @@
 import json
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
 import pytest
 
 from tests.local.aws import free_port
 from tests.local.template import ROOT, load_template
+from tests.server import Server, serving
 
 CREATE = "events/create_agent.json"
 IDEMPOTENT = "events/create_agent_idempotent.json"
@@ -50,52 +46,8 @@ def run_local(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-@dataclass(frozen=True)
-class Server:
-    """A running server, and the `curl` line that it printed, taken apart."""
-
-    process: subprocess.Popen[str]
-    log: IO[str]
-    url: str
-    headers: dict[str, str]
-    body: str
-
-    def send(
-        self, body: str | None = None, headers: dict[str, str] | None = None, path: str = "", method: str = "POST"
-    ) -> tuple[int, Any, dict[str, str]]:
-        data = (self.body if body is None else body).encode()
-        request = urllib.request.Request(self.url + path, data, {**self.headers, **(headers or {})}, method=method)  # noqa: S310 - loopback
-        try:
-            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - loopback
-                return answer.status, json.load(answer), dict(answer.headers)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.load(error), dict(error.headers)
-
-
-@contextmanager
-def serve(*arguments: str) -> Iterator[Server]:
-    command = [sys.executable, "-m", "tests.local", "serve", "--port", "0", *arguments]
-    # Its log goes to a file: a pipe that nobody reads would stop it one day.
-    log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the server runs
-    # A program that is started in the background ignores Ctrl-C, and so do its children: these are to heed it.
-    heeded = signal.signal(signal.SIGINT, signal.default_int_handler)
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
-    signal.signal(signal.SIGINT, heeded)
-    assert process.stdout is not None
-    try:
-        line = next(line for line in process.stdout if line.startswith("curl "))
-        words = shlex.split(line)
-        headers = [words[index + 1].partition(": ") for index, word in enumerate(words) if word == "-H"]
-        yield Server(process, log, words[2], {name: value for name, _, value in headers}, words[words.index("-d") + 1])
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
-        log.close()
-
-
 def test_a_server_keeps_the_rate_limit_that_it_is_given() -> None:
-    with serve("--rate-limit", "1") as limited:
+    with serving("--rate-limit", "1") as limited:
         answers = [limited.send() for _ in range(2)]
     refused = answers[1]
 
@@ -115,7 +67,7 @@ def test_a_rate_limit_that_is_none_is_refused(limit: str) -> None:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with serve() as running:
+    with serving() as running:
         yield running
 
 
@@ -301,10 +253,8 @@ def test_a_package_that_is_missing_is_told_in_one_line_with_the_command_that_bri
 
 
 def test_the_page_the_document_and_the_library_come_from_this_server(server: Server) -> None:
-    origin = server.url.removesuffix("/v1/api/agents")
-
     def get(path: str) -> tuple[str, str]:
-        with urllib.request.urlopen(origin + path, timeout=20) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(server.origin + path, timeout=20) as answer:  # noqa: S310 - loopback
             return answer.headers["Content-Type"], answer.read().decode()
 
     page = get("/docs")
@@ -318,7 +268,7 @@ def test_the_page_the_document_and_the_library_come_from_this_server(server: Ser
 
 
 def test_ctrl_c_stops_the_server_without_a_word() -> None:
-    with serve() as running:
+    with serving() as running:
         running.process.send_signal(signal.SIGINT)
         running.process.communicate(timeout=20)
         running.log.seek(0)
@@ -331,7 +281,7 @@ def test_ctrl_c_stops_the_server_without_a_word() -> None:
 
 def test_the_embedded_aws_can_be_shared_by_its_port() -> None:
     port = free_port()
-    with serve("--aws-port", str(port)):
+    with serving("--aws-port", str(port)):
         first = json.loads(invoke(IDEMPOTENT, "--endpoint-url", f"http://127.0.0.1:{port}").stdout)
         again = json.loads(invoke(IDEMPOTENT, "--endpoint-url", f"http://127.0.0.1:{port}").stdout)
 

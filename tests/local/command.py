@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,6 +18,8 @@ from tests.local.gateway import Context, gateway, listen
 from tests.local.template import ROOT, load_template
 
 EXAMPLE_BODY = '{"name":"Sophie","ttsModel":{"provider":"rime"},"llmModel":"gpt-4o","settings":{"speed":0.8}}'
+
+_INTERRUPTED = 130  # as a shell says it
 
 _INVOKE = """
 examples:
@@ -46,8 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (aws.PortError, BotoCoreError, OSError, ValueError) as error:
         print(f"tests.local: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:  # Ctrl-C is how a server is meant to end
-        return 0
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     finally:
         sys.stdout = out
     return status
@@ -181,10 +184,11 @@ def _serve(options: argparse.Namespace, out: TextIO) -> int:
     server = listen(docs.with_docs(api, key), "127.0.0.1", options.port)
     here = f"http://127.0.0.1:{server.server_port}"
     url = f"{here}{create_agent.PATH}"
-    print(f"POST {url}", f"x-api-key: {key}", f"x-workspace-id: {aws.WORKSPACE_ID}", sep="\n", file=out)
-    print(f"\nTry it in a browser: {here}{docs.PATH}", file=out)
-    print(f"Or in another terminal (Ctrl-C stops the server):\n\n{curl(url, key)}\n", file=out, flush=True)
-    server.serve_forever()
+    with suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end
+        print(f"POST {url}", f"x-api-key: {key}", f"x-workspace-id: {aws.WORKSPACE_ID}", sep="\n", file=out)
+        print(f"\nTry it in a browser: {here}{docs.PATH}", file=out)
+        print(f"Or in another terminal (Ctrl-C stops the server):\n\n{curl(url, key)}\n", file=out, flush=True)
+        server.serve_forever()
     return 0
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-import flask_swagger_ui  # type: ignore[import-untyped]  # of it, only the files are used
+import flask_swagger_ui  # type: ignore[import-untyped]  # only its files are used, which are Swagger UI's own
 from werkzeug.middleware.shared_data import SharedDataMiddleware
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response

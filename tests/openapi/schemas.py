@@ -109,19 +109,25 @@ def prose(text: str) -> str:
 
 
 def _any_json() -> Schema:
+    """Describe any JSON; without a type of its own, for generators of clients cannot follow a union into itself."""
     smallest, largest = 10.0**MIN_MAGNITUDE, 10.0**MAX_MAGNITUDE
     too_close_to_zero = {"exclusiveMinimum": -smallest, "exclusiveMaximum": smallest, "not": {"const": 0}}
-    number = {"type": "number", "exclusiveMinimum": -largest, "exclusiveMaximum": largest, "not": too_close_to_zero}
-    simple = [{"type": kind} for kind in ("null", "boolean", "string")]
-    kinds = [*simple, number, {"type": "array", "items": _ANY_JSON}, {"type": "object", **_ANY_MEMBERS}]
-    return {"title": "AnyJson", "description": prose(_ABOUT_JSON), "anyOf": kinds}
+    return {
+        "title": "AnyJson",
+        "description": prose(_ABOUT_JSON),
+        "exclusiveMinimum": -largest,
+        "exclusiveMaximum": largest,
+        "not": {"type": "number", **too_close_to_zero},
+        "items": _ANY_JSON,
+        **_ANY_MEMBERS,
+    }
 
 
 def _fault() -> Schema:
     doc = getdoc(Fault) or ""
     described = {name: prose(text) for name, text in re.findall(r"^(\w+) : str\n((?:    .*\n?)+)", doc, re.MULTILINE)}
     members = {name: {"type": "string", "description": described[name]} for name in Fault.__dataclass_fields__}
-    return _object("Fault", members, description=first_line(Fault))
+    return _object(members, title="Fault", description=first_line(Fault))
 
 
 def first_line(documented: object) -> str:
@@ -136,14 +142,14 @@ def _error(status: int, classes: list[type[ApiError]]) -> Schema:
         "message": {"type": "string", "description": "What was wrong and what to do next, for people."},
         "requestId": {"type": "string", "description": "The same as the header `X-Request-Id`."},
     }
-    inner = _object(f"Error{status}Error", members)
+    inner = _object(members)
     inner["properties"] |= {name: schema for code in codes for name, schema in _MORE.get(code, {}).items()}
     message = {"type": "string", "description": "The same as `error.message`."}
-    whole = _object(f"Error{status}", {"message": message, "error": inner})
+    whole = _object({"message": message, "error": inner}, title=f"Error{status}")
     if status in _BY_GATEWAY:
         whole |= {"required": ["message"], "description": "Without `error` when API Gateway has answered by itself."}
     return whole
 
 
-def _object(title: str, members: Schema, **about: str) -> Schema:
-    return {"title": title, **about, "type": "object", "properties": members, "required": list(members)}
+def _object(members: Schema, **about: str) -> Schema:
+    return {**about, "type": "object", "properties": members, "required": list(members)}

@@ -1,0 +1,18 @@
+"""One server for all that call it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.server import Server, serving
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--screenshot", type=Path, metavar="PNG", help="keep the picture of the page there")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with serving("--rate-limit", "0") as running:
+        yield running

@@ -1,0 +1,69 @@
+"""What well-known generators make of the OpenAPI document is a client that works."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import machine
+from tests.local.template import ROOT
+from tests.server import Server
+
+PYTHON_GENERATOR = "openapi-python-client==0.29.1"
+TYPESCRIPT_GENERATOR = ("@hey-api/openapi-ts@0.99.0", "typescript@5.9.3", "@types/node@20.19.25")
+
+_HERE = Path(__file__).parent
+_DOCUMENT = ROOT / "tests/contract/openapi.json"
+_VENV = ROOT / ".venv-openapi-python-client"
+
+
+def check(said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """See that an agent was created, and that a client can read an error."""
+    with capsys.disabled():
+        print(f"\n{said}", end="")
+    assert re.fullmatch("created [0-9a-f]{24} ready mistv2_Wildflower\nrefused validation_error name\n", said)
+
+
+def run(*command: str | Path, cwd: Path, **variables: str) -> str:
+    """Run a program; return its output, which is shown when it fails."""
+    ended = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout
+    return ended.stdout
+
+
+def caller(server: Server) -> list[str]:
+    return [server.origin, server.headers["x-api-key"], server.headers["x-workspace-id"]]
+
+
+def test_the_python_client_creates_an_agent(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.install(_VENV, PYTHON_GENERATOR)
+    programs = _VENV / "bin"
+    generated = tmp_path / "client"
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    options = ["--path", str(_DOCUMENT), "--output-path", str(generated), "--fail-on-warning"]
+    run(programs / "openapi-python-client", "generate", *options, cwd=tmp_path, PATH=path)
+
+    program = _HERE / "python_client.py"
+    check(run(programs / "python", program, *caller(server), cwd=tmp_path, PYTHONPATH=str(generated)), capsys)
+
+
+def test_the_typescript_client_creates_an_agent(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "package.json").write_text("{}")
+    (tmp_path / "main.ts").write_bytes((_HERE / "typescript_client.ts").read_bytes())
+    run("npm", "install", "--no-audit", "--no-fund", *TYPESCRIPT_GENERATOR, cwd=tmp_path)
+    run("npx", "openapi-ts", "-i", _DOCUMENT, "-o", "client", cwd=tmp_path)
+    run("npx", "tsc", "--strict", "--target", "es2022", "--module", "nodenext", "main.ts", cwd=tmp_path)
+
+    check(run("node", "main.js", *caller(server), cwd=tmp_path), capsys)

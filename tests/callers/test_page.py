@@ -1,0 +1,99 @@
+"""In a browser, a newcomer sees what the API does and tries it, with nothing to fill in and no network."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, FloatRect, Page, expect, sync_playwright
+
+from tests.server import Server
+
+# As root and without a screen; it is to call nobody by itself.
+_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    assert chromium, "Chromium is missing: install Debian's package chromium."
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=_OPTIONS) as browser,
+    ):
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, server: Server) -> Iterator[Page]:
+    """The page, freshly opened; it asks nobody but its server for anything."""
+    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    page.goto(f"{server.origin}/docs")
+    yield page
+    page.close()
+    assert f"{server.origin}/openapi.json" in requested
+    assert all(url.startswith((server.origin, "data:")) for url in requested)
+
+
+def execute(page: Page, status: str) -> str:
+    """Send the request that stands in the form; return the body of its answer."""
+    page.get_by_role("button", name="Execute").click()
+    answer = page.locator(".live-responses-table .response")
+    expect(answer.locator(".response-col_status")).to_have_text(status)
+    return answer.locator(".response-col_description pre").first.inner_text()
+
+
+def test_the_page_tells_what_the_api_does(page: Page) -> None:
+    expect(page.locator("h1, h2").first).to_contain_text("Create Call Agent")
+    for told in ("x-workspace-id", "Idempotency-Key", "validation_error", "rate_limit_exceeded", "API page's example"):
+        expect(page.locator("#ui")).to_contain_text(told)
+
+
+def test_the_example_is_sent_as_it_stands_and_creates_an_agent(page: Page, server: Server) -> None:
+    agent = json.loads(execute(page, "201"))
+
+    assert len(agent["_id"]) == 24
+    assert agent["name"] == "Customer Support Agent"
+    assert agent["workspaceId"] == server.headers["x-workspace-id"]
+
+
+def test_the_curl_line_that_is_shown_creates_an_agent_too(page: Page) -> None:
+    execute(page, "201")
+    line = page.locator(".curl-command .curl").inner_text()
+    run = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True)
+
+    assert json.loads(run.stdout)["name"] == "Customer Support Agent"
+
+
+def test_a_picture_of_it_is_taken(page: Page, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    picture = pytestconfig.getoption("--screenshot") or tmp_path / "page.png"
+    page.locator(".examples-select-element").first.select_option(label="the least")
+    execute(page, "201")
+    page.screenshot(
+        path=picture, full_page=True, clip=around(page, ".opblock-section-request-body", ".live-responses-table")
+    )
+
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def around(page: Page, first: str, last: str) -> FloatRect:
+    """Return the part of the page from one element to another."""
+    top, bottom = (page.locator(element).first.bounding_box() for element in (first, last))
+    assert top
+    assert bottom
+    above = page.evaluate("window.scrollY")
+    end = bottom["y"] + bottom["height"]
+    return {"x": top["x"], "y": top["y"] + above, "width": top["width"], "height": end - top["y"]}
+
+
+def test_a_field_that_is_wrong_is_named(page: Page) -> None:
+    body = page.locator("textarea.body-param__text")
+    body.fill(body.input_value().replace('"rime"', '"11lab_byo"').replace('"gpt-4o"', '"gpt4o"'))
+    error = json.loads(execute(page, "400"))["error"]
+
+    assert {fault["path"] for fault in error["details"]} == {"ttsModel.provider", "llmModel"}
+    assert "did you mean 11labs_byo?" in error["details"][1]["message"]

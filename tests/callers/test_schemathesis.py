@@ -1,0 +1,33 @@
+"""Requests made of the OpenAPI document, right and wrong ones, are answered as it says."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import machine
+from tests.local.template import ROOT
+from tests.server import Server
+
+REQUIREMENT = "schemathesis==4.32.5"
+EXAMPLES = 300
+
+_VENV = ROOT / ".venv-schemathesis"
+_CONFIG = Path(__file__).parent / "schemathesis.toml"
+
+
+def test_no_check_finds_a_violation(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.install(_VENV, REQUIREMENT)
+    program = str(_VENV / "bin" / "schemathesis")
+    command = [program, "--config-file", str(_CONFIG), "run", f"{server.origin}/openapi.json"]
+    # The same cases in each run, as in any other test.
+    bounds = ["--checks", "all", "--max-examples", str(EXAMPLES), "--seed", "1", "--continue-on-failure", "--no-color"]
+    headers = [part for name in ("x-api-key", "x-workspace-id") for part in ("-H", f"{name}: {server.headers[name]}")]
+    run = subprocess.run([*command, *bounds, *headers], cwd=tmp_path, capture_output=True, text=True, check=False)
+    with capsys.disabled():
+        print(run.stdout[run.stdout.find("\n", run.stdout.find("Test Phases")) :])
+
+    assert run.returncode == 0, run.stdout
+    generated, passed = map(int, re.findall(r"(\d+) generated, (\d+) passed", run.stdout)[0])
+    assert generated == passed >= EXAMPLES
