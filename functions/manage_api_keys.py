@@ -23,7 +23,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from agents.api_keys import KEY_ID_LENGTH, RandomText, new_key
-from agents.errors import Fault, ValidationFailed, as_api_error, render
+from agents.errors import Fault, ServiceUnavailable, ValidationFailed, as_api_error, render
 from agents.key_store import KeyStore, NewKey, Record, public_view
 from agents.near_misses import did_you_mean
 from agents.rules import visible_ascii
@@ -32,6 +32,10 @@ from deployment import Environment, random_text
 from telemetry import Reporter, Steps
 
 SERVICE = "manage_api_keys"
+
+_BUSY = (
+    "AWS is busy. Before you repeat issue or rotate, list the workspace's keys: one may be there that nobody has seen."
+)
 
 
 def _no_api_key(value: str) -> str:
@@ -143,6 +147,8 @@ def handler(event: object, context: object) -> dict[str, Any]:
         status, body = manage(event, application(), log)
     except Exception as raised:  # noqa: BLE001 - the one place where everything ends
         error = as_api_error(raised)
+        if isinstance(error, ServiceUnavailable):
+            error = ServiceUnavailable(_BUSY, internal=error.internal)
         log.update(outcome=error.code, cause=error.internal)
         status, body = error.status, render(error, request_id)
     reporter().report(status, log, steps.milliseconds())

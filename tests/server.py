@@ -45,6 +45,11 @@ class Server:
                 return error.code, json.load(error), dict(error.headers)
 
 
+def _all_of(log: IO[str]) -> str:
+    log.seek(0)
+    return log.read()
+
+
 @contextmanager
 def serving(*arguments: str) -> Iterator[Server]:
     """Run `serve` on a free port while the block runs."""
@@ -57,7 +62,8 @@ def serving(*arguments: str) -> Iterator[Server]:
     signal.signal(signal.SIGINT, heeded)
     assert process.stdout is not None
     try:
-        line = next(line for line in process.stdout if line.startswith("curl "))
+        line = next((line for line in process.stdout if line.startswith("curl ")), None)
+        assert line, _all_of(log)
         words = shlex.split(line)
         headers = [words[index + 1].partition(": ") for index, word in enumerate(words) if word == "-H"]
         yield Server(process, log, words[2], {name: value for name, _, value in headers}, words[words.index("-d") + 1])

@@ -123,7 +123,7 @@ class MissingHeader(ApiError):
 
     status = 400
     code = "missing_header"
-    message = "Send the workspace's id in the x-workspace-id header; it came with the API key."
+    message = "Send the workspace's id in the x-workspace-id header. It was given to you together with the API key."
 
 
 class InvalidHeader(ApiError):
@@ -145,7 +145,7 @@ class MissingApiKey(Unauthorized):
     """No ``x-api-key``."""
 
     code = "missing_api_key"
-    message = "Send your API key in the x-api-key header; it is looked for in no other."
+    message = "Send your API key in the x-api-key header. No other header is read for it."
 
 
 class InvalidApiKey(Unauthorized):
@@ -153,7 +153,8 @@ class InvalidApiKey(Unauthorized):
 
     code = "invalid_api_key"
     message = (
-        "This API key is not valid: it is mistyped, revoked or expired. Check it, or ask whoever issued it for another."
+        "This API key is not valid: it is mistyped, revoked or expired. Check it, or ask the person who issued it "
+        "for a new one."
     )
 
 
@@ -180,7 +181,7 @@ class MethodNotAllowed(ApiError):
 
     status = 405
     code = "method_not_allowed"
-    message = "Use POST: agents are created here, and nothing else is done."
+    message = "Use POST: this endpoint only creates agents."
     headers: Mapping[str, str] = {"Allow": "POST"}
 
 
@@ -196,11 +197,11 @@ class PayloadTooLarge(ApiError):
 
     status = 413
     code = "payload_too_large"
-    message = "The body must not be larger than 256 KiB: shorten its texts."
+    message = "The body must not be larger than 256 KiB. Shorten or leave out what is long."
 
 
 class UnsupportedMediaType(ApiError):
-    """The ``Content-Type`` is not JSON; RFC 9110 §15.5.16 lets ``Accept`` say what would be."""
+    """The ``Content-Type`` is not JSON; ``Accept`` in the answer names what is accepted (RFC 9110 §15.5.16)."""
 
     status = 415
     code = "unsupported_media_type"
@@ -214,8 +215,8 @@ class IdempotencyKeyReused(ApiError):
     status = 422
     code = "idempotency_key_reused"
     message = (
-        "This Idempotency-Key was used with another body before. Use a new key for a new agent; to get the first one's "
-        "answer again, send the body of then."
+        "This Idempotency-Key was used with another body before. Use a new key for a new agent. To get the first "
+        "agent's answer again, send its body unchanged."
     )
 
 
@@ -242,12 +243,12 @@ class RateLimitExceeded(ApiError):
 
 
 class InternalError(ApiError):
-    """A fault of this project or of its deployment."""
+    """A fault on the server's side."""
 
     code = "internal_error"
     message = (
-        "Something went wrong on our side. Report it with the requestId; sending the request again with the same "
-        "Idempotency-Key is safe."
+        "Something went wrong on our side. Report it with the requestId. If the request had an Idempotency-Key, you "
+        "can safely send it again with the same key."
     )
 
 

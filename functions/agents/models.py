@@ -37,6 +37,8 @@ _LEVEL = {
 }
 _LANGUAGE_TAG = {"pattern": f"^({rules.LANGUAGE_TAG.pattern})$"}
 _VISIBLE_ASCII = {"pattern": f"^{rules.VISIBLE_ASCII.pattern}$"}
+_EMPTY_LIST: dict[str, Any] = {"default": []}
+_EMPTY_OBJECT: dict[str, Any] = {"default": {}}
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256), WithJsonSchema(_NAME)]
 Level = Annotated[Any, BeforeValidator(rules.level), WithJsonSchema(_LEVEL)]
@@ -134,7 +136,8 @@ class CreateAgentRequest(TypedDict):
     """The agent that is wanted.
 
     Fields that are not listed are kept and answered back; what only the server sets (`_id`, `status`, `createdAt` …) is
-    ignored, so that an answer can be posted again to make a clone.
+    ignored, so that an answer can be posted again to make a clone. A member named like the ElevenLabs key is refused
+    anywhere but in its place, for it would be kept in plain text.
     """
 
     name: Name
@@ -155,16 +158,16 @@ class CreateAgentRequest(TypedDict):
     maxAttemptsForSmartCallback: Annotated[int, Field(default=5, ge=1, le=100)]
     """How often it calls back at most."""
 
-    gapBetweenEachAttemptForSmartCallback: Annotated[Gaps, Field(default_factory=list)]
+    gapBetweenEachAttemptForSmartCallback: Annotated[Gaps, Field(default_factory=list, json_schema_extra=_EMPTY_LIST)]
     """The time between the attempts, one after another."""
 
-    phoneNumberIds: Annotated[PhoneNumberIds, Field(default_factory=list)]
+    phoneNumberIds: Annotated[PhoneNumberIds, Field(default_factory=list, json_schema_extra=_EMPTY_LIST)]
     """Ids of the phone numbers to associate with the agent."""
 
-    settings: Annotated[AgentSettings, Field(default_factory=dict)]
+    settings: Annotated[AgentSettings, Field(default_factory=dict, json_schema_extra=_EMPTY_OBJECT)]
     """Additional settings of the agent."""
 
-    variables: Annotated[dict[str, Any], Field(default_factory=dict)]
+    variables: Annotated[dict[str, Any], Field(default_factory=dict, json_schema_extra=_EMPTY_OBJECT)]
     """Custom variables to store with the agent: any JSON."""
 
 

@@ -74,7 +74,7 @@ def level(value: Json) -> Json:
 
 def only_with_byo(_: object) -> None:
     """Refuse an ElevenLabs key where the provider brings its own."""
-    raise PydanticCustomError("unexpected", "must be left out: it goes with provider 11labs_byo only")
+    raise PydanticCustomError("unexpected", "must be left out, unless the provider is 11labs_byo")
 
 
 def tts_variant(value: object) -> str:

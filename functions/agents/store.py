@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from agents.agent import ANSWER_FIELDS, Agent
 from agents.aws_errors import translated
 from agents.errors import Fault, IdempotencyKeyReused, PayloadTooLarge, ServiceUnavailable
-from agents.values import MAX_ITEM_BYTES, from_attribute, size_in_bytes, to_attribute
+from agents.values import MAX_ITEM_BYTES, child_path, from_attribute, size_in_bytes, to_attribute
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -77,7 +77,8 @@ def check_size(agent: Agent, sent: int) -> None:
     if size_in_bytes(answer) > MAX_ITEM_BYTES:
         largest = max(answer, key=lambda name: size_in_bytes(answer[name]))
         message = f"must be smaller: an agent holds at most {MAX_ITEM_BYTES} bytes, each member and element counted"
-        raise PayloadTooLarge(f"{largest}: {message}", faults=[Fault(largest, "item_too_large", message)])
+        fault = Fault(child_path("", largest), "item_too_large", message)
+        raise PayloadTooLarge(f"{fault.path}: {message}", faults=[fault])
 
 
 def put_request(table: str, item: Item) -> "PutItemInputTypeDef":

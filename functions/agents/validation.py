@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, islice
 
 from pydantic_core import SchemaValidator, ValidationError
 
@@ -19,6 +19,9 @@ from agents.values import faults as value_faults
 _REQUEST = SchemaValidator(CREATE_AGENT_REQUEST)
 _FIELDS = {"": CREATE_AGENT_REQUEST["fields"].keys(), "ttsModel": TTS_MODEL["fields"].keys()}
 _GAPS = "gapBetweenEachAttemptForSmartCallback"
+_BY_PROVIDER = {("ttsModel.voiceId", "missing"), ("ttsModel.elevenLabsApiKey", "unexpected")}
+"""Faults that there are with one provider and not with another."""
+
 _KEY_NAME = re.compile("[^a-z]*".join("elevenlabsapikey"))
 _KEY_NAME_AT_END = re.compile(f"{_KEY_NAME.pattern}[^a-z]*$")
 
@@ -95,13 +98,13 @@ def validate(body: Json, allowed: AllowedValues, *, strict: bool) -> AgentReques
         With all faults, each field's first one only, and no more than `agents.errors.MAX_DETAILS`.
     """
     if not isinstance(body, dict):
-        raise InvalidJson.because("The body is JSON, but no object.")
+        raise InvalidJson.because("The body is JSON, but not an object.")
     fields, model_faults = _parse(body)
-    unknown = _unknown_fields(body) if strict else ()
+    unknown = islice(_unknown_fields(body), MAX_DETAILS) if strict else ()
     seldom = () if _is_plain(body) else chain(_misplaced_secrets(body), value_faults(body))
     found: dict[str, Fault] = {}
     # The fields that the page lists come first; a body of 256 KiB can hold more faults than anyone wants to read.
-    for fault in chain(_disallowed(body, allowed), model_faults, unknown, seldom):
+    for fault in chain(_disallowed(body, allowed), _certain(model_faults, body, allowed), unknown, seldom):
         found.setdefault(fault.path, fault)
         if len(found) == MAX_DETAILS:
             break
@@ -133,31 +136,51 @@ def _fault(location: tuple[str | int, ...], kind: str, text: str) -> Fault:
     return Fault(path, code, message or _SUBJECT.sub("must", text))
 
 
-def _disallowed(body: dict[str, Json], allowed: AllowedValues) -> Iterator[Fault]:
+def _provider(body: dict[str, Json]) -> Json:
     tts_model = body.get("ttsModel")
-    provider = tts_model.get("provider") if isinstance(tts_model, dict) else None
+    return tts_model.get("provider") if isinstance(tts_model, dict) else None
+
+
+def _disallowed(body: dict[str, Json], allowed: AllowedValues) -> Iterator[Fault]:
     for path, value, choices in (
         ("llmModel", body.get("llmModel", DEFAULT_LLM_MODEL), allowed.llm_models),
-        ("ttsModel.provider", provider, allowed.tts_providers),
+        ("ttsModel.provider", _provider(body), allowed.tts_providers),
     ):
         if isinstance(value, str) and choices and value not in choices:
             message = f"must be one of {', '.join(choices)}{did_you_mean(value, choices)}"
             yield Fault(path, "not_allowed", message)
 
 
+def _certain(model_faults: list[Fault], body: dict[str, Json], allowed: AllowedValues) -> Iterator[Fault]:
+    """Leave out what is no fault with the provider that was probably meant."""
+    provider = _provider(body)
+    is_misspelt = isinstance(provider, str) and provider not in allowed.tts_providers
+    is_guessed = is_misspelt and nearest(provider, allowed.tts_providers) is not None
+    for fault in model_faults:
+        if not is_guessed or (fault.path, fault.code) not in _BY_PROVIDER:
+            yield fault
+
+
 def _unknown_fields(body: dict[str, Json]) -> Iterator[Fault]:
     gaps = body.get(_GAPS)
-    # What only the server sets is ignored, so that an answer can be posted again.
-    places: list[tuple[str, Json, AbstractSet[str]]] = [("", body, _FIELDS[""] | set(ANSWER_FIELDS))]
+    places: list[tuple[str, Json, AbstractSet[str]]] = [("", body, _FIELDS[""])]
     places.append(("ttsModel", body.get("ttsModel"), _FIELDS["ttsModel"]))
     for index, gap in enumerate(gaps if isinstance(gaps, list) else ()):
         places.append((child_path(_GAPS, index), gap, GAP["fields"].keys()))
-    for path, members, names in places:
-        for name in members if isinstance(members, dict) else ():
-            if name not in names:
-                hint = did_you_mean(name, names - members.keys())
-                message = f"is unknown, and strict handling was preferred{hint}"
-                yield Fault(child_path(path, name), "unknown_field", message)
+    for path, members, fields in places:
+        if isinstance(members, dict):
+            yield from _unknown_members(path, members, fields)
+
+
+def _unknown_members(path: str, members: dict[str, Json], fields: AbstractSet[str]) -> Iterator[Fault]:
+    absent = fields - members.keys()
+    # What only the server sets is ignored, so that an answer can be posted again.
+    ignored = () if path else ANSWER_FIELDS
+    for name in members:
+        if name not in fields and name not in ignored:
+            hint = did_you_mean(name, absent)
+            message = f"is not a known field: leave it out, or do not send Prefer: handling=strict{hint}"
+            yield Fault(child_path(path, name), "unknown_field", message)
 
 
 def _with_hint(fault: Fault, body: dict[str, Json]) -> Fault:
@@ -167,7 +190,9 @@ def _with_hint(fault: Fault, body: dict[str, Json]) -> Fault:
         return fault
     members = body[path] if path else body
     near = nearest(name, (member for member in members if member not in _FIELDS[path]))
-    return replace(fault, message=f"{fault.message}; {child_path('', near)} is not its name") if near else fault
+    if near is None:
+        return fault
+    return replace(fault, message=f"{fault.message}; {child_path('', near)} was sent: is it meant to be {name}?")
 
 
 def _is_plain(value: Json, depth: int = 0) -> bool:

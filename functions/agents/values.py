@@ -90,7 +90,10 @@ def parse_json(text: str) -> Json:
             text, parse_int=_parse_int, parse_float=parse_number, parse_constant=Decimal, object_pairs_hook=_members
         )
     except json.JSONDecodeError as error:
-        problem = f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        # Without the parser's own words: they change from Python to Python, and could repeat a character of the body.
+        problem = f"The body is not JSON: there is a mistake at line {error.lineno}, column {error.colno}."
+        if text.startswith("\ufeff"):
+            problem = "The body begins with a byte order mark, which JSON must not have."
     except RecursionError:
         problem = "The body is nested too deeply."
     # Raised here and not above: the parser's own exceptions hold the whole body.

@@ -17,13 +17,17 @@ _OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    assert chromium, "Chromium is missing: install Debian's package chromium."
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=chromium, args=_OPTIONS) as browser,
-    ):
+    # Debian's Chromium; or Chrome, where it is usually installed.
+    found = shutil.which("chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium
+        browser = (
+            chromium.launch(executable_path=found, args=_OPTIONS)
+            if found
+            else chromium.launch(channel="chrome", args=_OPTIONS)
+        )
         yield browser
+        browser.close()
 
 
 @pytest.fixture
@@ -69,10 +73,12 @@ def test_the_curl_line_that_is_shown_creates_an_agent_too(page: Page) -> None:
     assert json.loads(run.stdout)["name"] == "Customer Support Agent"
 
 
-def test_a_picture_of_it_is_taken(page: Page, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+def test_a_picture_of_it_is_taken(page: Page, server: Server, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     picture = pytestconfig.getoption("--screenshot") or tmp_path / "page.png"
-    page.locator(".examples-select-element").first.select_option(label="the least")
+    page.locator(".examples-select-element").first.select_option(label="only what is required")
     execute(page, "201")
+    # A picture of a key looks like a key that got out.
+    page.get_by_text(server.headers["x-api-key"]).first.evaluate("it => it.textContent = \"'x-api-key: cca_live_…'\"")
     page.screenshot(
         path=picture, full_page=True, clip=around(page, ".opblock-section-request-body", ".live-responses-table")
     )

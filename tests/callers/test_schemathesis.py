@@ -31,3 +31,5 @@ def test_no_check_finds_a_violation(server: Server, tmp_path: Path, capsys: pyte
     assert run.returncode == 0, run.stdout
     generated, passed = map(int, re.findall(r"(\d+) generated, (\d+) passed", run.stdout)[0])
     assert generated == passed >= EXAMPLES
+    server.log.seek(0)
+    assert server.log.read().count('"outcome":"created"') > EXAMPLES / 4

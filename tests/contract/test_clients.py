@@ -164,7 +164,7 @@ def test_clients_read_a_bare_object_with_an_id_of_24_characters_and_no_phone_num
 
 
 @pytest.mark.parametrize("accept", ["application/json", "*/*", "text/html"])
-@pytest.mark.parametrize("body", [RECEPTIONIST, {}, "{", "", "x" * 300_000, "x" * 10_000_001])
+@pytest.mark.parametrize("body", [RECEPTIONIST, {}, "{", "", "x" * 300_000])
 def test_every_answer_is_json_before_anyone_looks_at_its_status(send: Send, body: object, accept: str) -> None:
     answer = send(body, accept=accept)
 
@@ -176,7 +176,7 @@ def test_every_answer_is_json_before_anyone_looks_at_its_status(send: Send, body
     ("body", "headers", "message"),
     [
         ({}, {}, "name: is required (and 1 more, see error.details)"),
-        (PLUMBER, {"x_api_key": ""}, "Send your API key in the x-api-key header; it is looked for in no other."),
+        (PLUMBER, {"x_api_key": ""}, "Send your API key in the x-api-key header. No other header is read for it."),
         (
             PLUMBER,
             {"content_type": "text/plain"},

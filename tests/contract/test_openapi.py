@@ -75,9 +75,35 @@ def test_every_example_creates_the_agent_that_is_shown(client: Client, example: 
     assert conforms(json.loads(answer.text), "Agent")
 
 
-@pytest.mark.parametrize("body", [EXAMPLE, MINIMUM, BYO, {}, "{", {**MINIMUM, "name": 5}])
-def test_what_is_answered_is_what_is_described(client: Client, body: object) -> None:
-    answer = client.post(body)
+TOO_LARGE = {**MINIMUM, "variables": {"numbers": [10**36] * 25_000}}
+REUSED: dict[str, str | None] = {"idempotency-key": "described"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (201, EXAMPLE, {}),
+        (201, BYO, {"prefer": "handling=strict"}),
+        (400, {}, {"prefer": "handling=strict"}),
+        (400, "{", {}),
+        (400, {**MINIMUM, "name": 5}, {}),
+        (400, MINIMUM, {"x-workspace-id": None}),
+        (400, MINIMUM, {"idempotency-key": ""}),
+        (401, MINIMUM, {"x-api-key": None}),
+        (401, MINIMUM, {"x-api-key": "nonsense"}),
+        (403, MINIMUM, {"x-workspace-id": "another"}),
+        (413, "x" * 300_000, {}),
+        (413, TOO_LARGE, {}),
+        (415, MINIMUM, {"content-type": "text/plain"}),
+        (422, MINIMUM, REUSED),
+    ],
+)
+def test_what_is_answered_is_what_is_described(
+    client: Client, status: int, body: object, headers: dict[str, str | None]
+) -> None:
+    client.post(EXAMPLE, REUSED)
+    answer = client.post(body, headers)
+    assert answer.status == status
     response = OPERATION["responses"][str(answer.status)]
     described = response["headers"]
 

@@ -88,8 +88,8 @@ def test_the_exit_status_tells_of_any_answer_that_is_not_2xx() -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"{", "is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)."),
-        (b"", "is not JSON: Expecting value: line 1 column 1 (char 0)."),
+        (b"[", "is not JSON that can be read: Expecting value: line 1 column 2 (char 1)."),
+        (b"", "is not JSON that can be read: Expecting value: line 1 column 1 (char 0)."),
         (b"\xff", "is not UTF-8 text, and an event is JSON."),
     ],
 )
@@ -99,6 +99,15 @@ def test_a_file_that_is_no_event_is_told_in_one_line(tmp_path: Path, content: by
     run = invoke(event)
 
     assert (run.returncode, run.stdout, run.stderr) == (2, "", f"tests.local: {event} {said}\n")
+
+
+def test_a_file_that_is_nested_too_deeply_is_told_in_one_line(tmp_path: Path) -> None:
+    event = tmp_path / "event.json"
+    event.write_text("[" * 100_000, encoding="utf-8")
+    run = invoke(event)
+
+    assert run.returncode == 2
+    assert re.fullmatch(f"tests.local: {event} is not JSON that can be read: .*\n", run.stderr)
 
 
 @pytest.mark.parametrize(
@@ -121,6 +130,13 @@ def test_an_aws_that_does_not_answer_is_told_in_one_line() -> None:
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.startswith("tests.local: Could not connect to the endpoint URL")
     assert len(run.stderr.splitlines()) == 1
+
+
+def test_an_endpoint_that_is_not_aws_is_told_in_one_line(server: Server) -> None:
+    run = invoke(CREATE, "--endpoint-url", server.origin)
+
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == f"tests.local: {server.origin} does not answer like DynamoDB and KMS: 404.\n"
 
 
 @pytest.mark.parametrize("event", ["5", "null", "[]"])
@@ -216,6 +232,14 @@ def test_a_busy_port_is_told_in_one_line(server: Server) -> None:
         )
 
 
+def test_one_port_cannot_be_two() -> None:
+    port = str(free_port())
+    run = run_local("serve", "--port", port, "--aws-port", port)
+
+    assert run.returncode == 2
+    assert run.stderr == "tests.local: The API and the embedded AWS need a port each: choose two.\n"
+
+
 @pytest.mark.parametrize("option", ["--port", "--aws-port"])
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])
 def test_a_port_that_is_none_is_refused(option: str, port: str) -> None:
@@ -259,6 +283,9 @@ def test_the_page_the_document_and_the_library_come_from_this_server(server: Ser
 
     page = get("/docs")
     assert page == get("/")
+    elsewhere = urllib.request.Request(f"{server.origin}/docs", headers={"Host": "evil.example"})  # noqa: S310 - loopback
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(elsewhere, timeout=20)  # noqa: S310 - loopback
     assert page[0] == "text/html; charset=utf-8"
     assert server.headers["x-api-key"] in page[1]
     assert "://" not in page[1]

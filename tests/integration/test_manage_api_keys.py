@@ -201,6 +201,7 @@ def test_a_table_out_of_reach_is_503(manage: Manage, new_application: Callable[[
 
     status, body = manage(**ISSUE)
     assert (status, body["error"]["code"]) == (503, "service_unavailable")
+    assert "list the workspace's keys" in body["message"]
 
 
 def test_a_missing_variable_is_a_bare_500(

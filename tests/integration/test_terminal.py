@@ -18,7 +18,7 @@ def at_a_terminal(*events: str, **variables: str) -> str:
     """Run `invoke` with a terminal for all that it writes."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "tests.local", "invoke", *events]
-    environment = {"TERM": "xterm", **os.environ, **variables}
+    environment = {**os.environ, "NO_COLOR": "", "TERM": "xterm", **variables}
     with subprocess.Popen(command, cwd=ROOT, stdout=theirs, stderr=theirs, env=environment) as process:
         os.close(theirs)
         seen = b"".join(iter(lambda: _read(ours), b""))

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 import create_agent
 import manage_api_keys
@@ -35,7 +35,7 @@ _SERVE = """
 examples:
   %(prog)s                        then open http://127.0.0.1:3000/docs
   %(prog)s --port 8080 --rate-limit 0
-  %(prog)s --aws-port 5000        for the containers of sam local
+  %(prog)s --aws-port 5001        for the containers of sam local
 """
 
 
@@ -46,6 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
     out, sys.stdout = sys.stdout, terminal.log_stream(sys.stderr)
     try:
         status: int = options.run(options, out)
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code")
+        print(f"tests.local: {options.endpoint_url} does not answer like DynamoDB and KMS: {code}.", file=sys.stderr)
+        return 2
     except (aws.PortError, BotoCoreError, OSError, ValueError) as error:
         print(f"tests.local: {error}", file=sys.stderr)
         return 2
@@ -152,8 +156,8 @@ def _read(path: Path) -> object:
         raise ValueError(f"{path} cannot be read: {error.strerror}. {hint}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8 text, and an event is JSON.") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}.") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON that can be read: {error}.") from None
 
 
 def _run(event: object) -> dict[str, Any]:
@@ -176,6 +180,8 @@ def _shown(answer: dict[str, Any], out: TextIO) -> str:
 
 
 def _serve(options: argparse.Namespace, out: TextIO) -> int:
+    if options.port and options.port == options.aws_port:
+        raise ValueError("The API and the embedded AWS need a port each: choose two.")
     aws.check_port("127.0.0.1", options.port)
     _set_up(options)
     command = {"action": "issue", "workspaceId": aws.WORKSPACE_ID, "userId": aws.USER_ID, "name": "local run"}

@@ -5,19 +5,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from agents import errors
-from agents.errors import ApiError
+from agents.errors import MAX_DETAILS, ApiError
 from create_agent import PATH, REPLAYED, STRICT_APPLIED
 from http_api import MAX_BODY_BYTES, answer
 from tests.local.aws import WORKSPACE_ID
 from tests.local.template import ROOT
 from tests.openapi import examples
-from tests.openapi.schemas import Schema, first_line, prose, schemas
+from tests.openapi.schemas import BY_GATEWAY, Schema, first_line, prose, schemas
 
 _NOT_OF_THIS_OPERATION = {errors.Conflict, errors.NotFound, errors.MethodNotAllowed}
 
-_DESCRIPTION = """
-Creates voice-call agents. Every answer is JSON. Every error has one shape: `error.code` for programs, `error.message`
-(and the same as `message`) for people, `error.details` with each field that is wrong. It never repeats a value.
+_DESCRIPTION = f"""
+Creates voice-call agents. Every answer is JSON. Errors have one shape: `error.code` for programs, `error.message` (and
+the same as `message`) for people, `error.details` with the fields that are wrong, up to {MAX_DETAILS}. No error repeats
+a value that was sent. What API Gateway answers by itself has only `message`.
 
 Retry what ends with 429, 5xx or no answer at all, with the same `Idempotency-Key`: it creates one agent, however often
 it is sent. Do not retry any other 4xx.
@@ -25,7 +26,8 @@ it is sent. Do not retry any other 4xx.
 
 _OPERATION_DESCRIPTION = f"""
 The caller is checked before the body is looked at. The body is one JSON object of at most {MAX_BODY_BYTES // 1024} KiB;
-all of its faults are told at once. What is answered is stored: numbers come back exactly as they were sent.
+all of its faults are told at once. What is answered is what is stored. Numbers keep their exact value: `1.10` comes
+back as `1.1`.
 """
 
 _API_KEY = """
@@ -35,23 +37,23 @@ Opens one workspace. Keys look like `cca_live_…`, are shown once when they are
 _PARAMETERS: dict[str, tuple[str, Schema]] = {
     "x-workspace-id": ("Id of the workspace that the API key opens.", {"minLength": 1}),
     "Idempotency-Key": (
-        "One key creates one agent, however often and at once its request is sent. A UUID will do.",
+        "Requests with the same key create one agent, however often and at once they are sent. A UUID will do.",
         {"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     ),
     "Prefer": ("`handling=strict`: refuse fields that are not listed, instead of keeping them (RFC 7240).", {}),
 }
 
 _HEADERS: dict[str, tuple[str, Schema]] = {
-    "X-Request-Id": ("Under which the logs have the request.", {}),
+    "X-Request-Id": ("Id of the request; the logs have it too.", {}),
     "Cache-Control": ("No cache may keep the answer.", {"const": "no-store"}),
-    "X-Content-Type-Options": ("The body is what it says it is.", {"const": "nosniff"}),
+    "X-Content-Type-Options": ("Browsers must not guess another media type.", {"const": "nosniff"}),
     "Location": ("Path of the agent.", {"pattern": f"^{PATH}/[0-9a-f]{{24}}$"}),
     "Idempotent-Replayed": ("On every answer but the first to the same `Idempotency-Key`.", {"const": "true"}),
     "Preference-Applied": ("With `Prefer: handling=strict`.", {"const": "handling=strict"}),
     "RateLimit-Policy": ("How many requests (`q`) in how many seconds (`w`) this API key may send.", {}),
     "RateLimit": ("How many remain (`r`) for how many seconds (`t`).", {}),
     "Retry-After": ("Seconds to wait before the request is sent again.", {"pattern": "^[0-9]+$"}),
-    "WWW-Authenticate": ("How a caller is known: by an API key.", {}),
+    "WWW-Authenticate": ("The authentication that is asked for: an API key.", {}),
     "Accept": ("Media type that the body is to have.", {"const": "application/json"}),
 }
 _ON_ANY_ANSWER_TO_A_KNOWN_CALLER = (*STRICT_APPLIED, "RateLimit-Policy", "RateLimit")
@@ -129,11 +131,12 @@ def _created() -> dict[str, Any]:
 
 def _refused(status: int, classes: list[type[ApiError]]) -> dict[str, Any]:
     samples = [examples.error(error) for error in classes]
-    is_known = not issubclass(classes[0], errors.Unauthorized)
+    ours = [*_always(), *samples[0].headers]
+    others = () if issubclass(classes[0], errors.Unauthorized) else _ON_ANY_ANSWER_TO_A_KNOWN_CALLER
     told = [f"- `{error.code}`: {first_line(error)}" for error in classes]
     return {
         "description": "\n".join(told),
-        "headers": _headers([*_always(), *samples[0].headers], _ON_ANY_ANSWER_TO_A_KNOWN_CALLER if is_known else ()),
+        "headers": _headers(() if status in BY_GATEWAY else ours, [*ours, *others]),
         "content": _json(f"Error{status}", {sample.code: examples.rendered(sample) for sample in samples}),
     }
 

@@ -13,8 +13,8 @@ from tests.openapi.schemas import parameter
 
 _EVENTS = {
     "the API page's example": "create_agent",
-    "the least": "create_agent_minimal",
-    "an ElevenLabs key of its own": "create_agent_11labs_byo",
+    "only what is required": "create_agent_minimal",
+    "your own ElevenLabs key": "create_agent_11labs_byo",
 }
 _INVALID = "create_agent_invalid"
 _REQUEST_ID = "JKJaXmPLvHcESHA="

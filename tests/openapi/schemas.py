@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from agents import rules
-from agents.errors import MAX_DETAILS, ApiError, Fault, RateLimitExceeded, ValidationFailed
+from agents.errors import MAX_DETAILS, ApiError, Fault, PayloadTooLarge, RateLimitExceeded, ValidationFailed
 from agents.models import Agent, CreateAgentRequest
 from agents.values import MAX_DEPTH, MAX_DIGITS, MAX_MAGNITUDE, MIN_MAGNITUDE
 from tests.local.template import load_template
@@ -18,15 +18,15 @@ Schema = dict[str, Any]
 
 _ANY_JSON = {"$ref": "#/components/schemas/AnyJson"}
 _ANY_MEMBERS = {"propertyNames": {"minLength": 1}, "additionalProperties": _ANY_JSON}
+_DETAILS: Schema = {
+    "type": "array",
+    "maxItems": MAX_DETAILS,
+    "items": {"$ref": "#/components/schemas/Fault"},
+    "description": "The fields that are wrong, each with its first fault.",
+}
 _MORE: dict[str, Schema] = {
-    ValidationFailed.code: {
-        "details": {
-            "type": "array",
-            "maxItems": MAX_DETAILS,
-            "items": {"$ref": "#/components/schemas/Fault"},
-            "description": "All fields that are wrong.",
-        }
-    },
+    ValidationFailed.code: {"details": _DETAILS},
+    PayloadTooLarge.code: {"details": _DETAILS},
     RateLimitExceeded.code: {
         "reset_at": {"type": "string", "format": "date-time", "description": "When requests pass again."}
     },
@@ -35,7 +35,7 @@ _MORE: dict[str, Schema] = {
 
 _ABOUT_JSON = f"""
 Any JSON that the database can hold: numbers of at most {MAX_DIGITS} digits, members that have a name, no more than
-{MAX_DEPTH} objects and arrays inside one another. It is kept exactly.
+{MAX_DEPTH} objects and arrays inside one another. Its meaning is kept exactly.
 """
 
 _TTS_MODELS = {rules.RIME: "RimeTtsModel", rules.ELEVENLABS_BYO: "ByoTtsModel"}
@@ -48,7 +48,7 @@ class _Generator(GenerateJsonSchema):
         return False
 
 
-_BY_GATEWAY = {413, 429, 503}
+BY_GATEWAY = {413, 429, 500, 503}
 """Statuses that the gateway answers by itself, too, and then with nothing but a message."""
 
 
@@ -146,7 +146,7 @@ def _error(status: int, classes: list[type[ApiError]]) -> Schema:
     inner["properties"] |= {name: schema for code in codes for name, schema in _MORE.get(code, {}).items()}
     message = {"type": "string", "description": "The same as `error.message`."}
     whole = _object({"message": message, "error": inner}, title=f"Error{status}")
-    if status in _BY_GATEWAY:
+    if status in BY_GATEWAY:
         whole |= {"required": ["message"], "description": "Without `error` when API Gateway has answered by itself."}
     return whole
 

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -101,9 +102,13 @@ def test_messages_speak_of_json_and_not_of_python() -> None:
         (
             {"ttsModel": {"provider": "openai", "voice_id": "v"}},
             "ttsModel.voiceId",
-            "is required; voice_id is not its name",
+            "is required; voice_id was sent: is it meant to be voiceId?",
         ),
-        ({"ttsModel": {"provider": "openai", "voice": "v"}}, "ttsModel.voiceId", "is required; voice is not its name"),
+        (
+            {"ttsModel": {"provider": "openai", "voice": "v"}},
+            "ttsModel.voiceId",
+            "is required; voice was sent: is it meant to be voiceId?",
+        ),
         ({"ttsModel": {"provider": "openai", "name": "v"}}, "ttsModel.voiceId", "is required"),
         ({"name": None, "Name": "A"}, "name", "must be a string"),
     ],
@@ -120,24 +125,46 @@ def test_a_misspelt_field_is_told_by_its_name_where_it_leaves_another_missing() 
         read({"Name": "A", "TTSModel": RIME})
 
     assert [fault.message for fault in caught.value.faults] == [
-        "is required; Name is not its name",
-        "is required; TTSModel is not its name",
+        "is required; Name was sent: is it meant to be name?",
+        "is required; TTSModel was sent: is it meant to be ttsModel?",
     ]
 
 
 def test_strict_handling_tells_what_a_misspelt_field_was_to_be() -> None:
     gap = {"day": 1, "days": 2}
-    body = {"name": "A", "ttsModel": {**RIME, "Language": "en"}, "llm_model": "x", "odd": 1}
+    body = {"name": "A", "ttsModel": {**RIME, "Language": "en"}, "llm_model": "x", "odd": 1, "workspace_id": "w"}
     with pytest.raises(ValidationFailed) as caught:
         read({**body, "gapBetweenEachAttemptForSmartCallback": [gap]}, strict=True)
 
-    unknown = "is unknown, and strict handling was preferred"
+    unknown = "is not a known field: leave it out, or do not send Prefer: handling=strict"
     assert {fault.path: fault.message for fault in caught.value.faults} == {
         "llm_model": f"{unknown}; did you mean llmModel?",
         "odd": unknown,
+        "workspace_id": unknown,  # the server sets workspaceId, whatever is sent
         "ttsModel.Language": f"{unknown}; did you mean language?",
         "gapBetweenEachAttemptForSmartCallback[0].day": unknown,  # days is there
     }
+
+
+@pytest.mark.parametrize(
+    "tts_model",
+    [
+        {"provider": "Rime"},
+        {"provider": "11lab_byo", "voiceId": "v", "elevenLabsApiKey": SECRET},
+    ],
+)
+def test_what_is_right_with_the_provider_that_was_meant_is_not_called_wrong(tts_model: dict[str, Any]) -> None:
+    assert faults({"name": "A", "ttsModel": tts_model}) == {"ttsModel.provider": "not_allowed"}
+
+
+def test_many_unknown_fields_that_look_alike_are_not_all_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    look = Mock(return_value="")
+    monkeypatch.setattr(validation, "did_you_mean", look)
+    # Their paths are the same: a lone surrogate is not shown.
+    body = {"name": "A", "ttsModel": RIME} | {chr(0xD800 + number): 1 for number in range(1000)}
+
+    assert "\N{REPLACEMENT CHARACTER}" in faults(body, strict=True)
+    assert look.call_count == MAX_DETAILS
 
 
 def test_a_secret_in_the_wrong_place_is_like_no_value_and_in_no_message() -> None:

@@ -1,6 +1,7 @@
 """Free JSON survives exactly, or is refused with its path."""
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -108,14 +109,23 @@ def test_nesting_is_refused_beyond_what_an_item_holds(depth: int, faults: int, o
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "{", "{'a':1}", "[1,]", "01", "+1", ".5", "1.", "{}{}", '"\\u00"', "\ufeff{}"]
+    "text", ["", " ", "{", "{'a':1}", "[1,]", "01", "+1", ".5", "1.", "{}{}", '"\\u00"', '{"a":"\x01"}', '{"a":"\\q"}']
 )
 def test_what_is_not_json_is_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(InvalidJson) as caught:
         values.parse_json(text)
 
-    assert caught.value.public.startswith("The body is not JSON: ")
+    # None of the parser's words: they differ from Python to Python, and may quote the text.
+    place = r"The body is not JSON: there is a mistake at line \d+, column \d+\. Send the agent as one JSON object.*"
+    assert re.fullmatch(place, caught.value.public)
     assert caught.value.__context__ is None
+
+
+def test_a_byte_order_mark_is_called_what_it_is() -> None:
+    with pytest.raises(InvalidJson) as caught:
+        values.parse_json("\ufeff{}")
+
+    assert caught.value.public.startswith("The body begins with a byte order mark, which JSON must not have. Send ")
 
 
 def test_nesting_that_the_parser_cannot_follow_is_refused() -> None:
