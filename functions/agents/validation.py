@@ -19,9 +19,6 @@ from agents.values import faults as value_faults
 _REQUEST = SchemaValidator(CREATE_AGENT_REQUEST)
 _FIELDS = {"": CREATE_AGENT_REQUEST["fields"].keys(), "ttsModel": TTS_MODEL["fields"].keys()}
 _GAPS = "gapBetweenEachAttemptForSmartCallback"
-_BY_PROVIDER = {("ttsModel.voiceId", "missing"), ("ttsModel.elevenLabsApiKey", "unexpected")}
-"""Faults that there are with one provider and not with another."""
-
 _KEY_NAME = re.compile("[^a-z]*".join("elevenlabsapikey"))
 _KEY_NAME_AT_END = re.compile(f"{_KEY_NAME.pattern}[^a-z]*$")
 
@@ -104,7 +101,7 @@ def validate(body: Json, allowed: AllowedValues, *, strict: bool) -> AgentReques
     seldom = () if _is_plain(body) else chain(_misplaced_secrets(body), value_faults(body))
     found: dict[str, Fault] = {}
     # The fields that the page lists come first; a body of 256 KiB can hold more faults than anyone wants to read.
-    for fault in chain(_disallowed(body, allowed), _certain(model_faults, body, allowed), unknown, seldom):
+    for fault in chain(_disallowed(body, allowed), model_faults, unknown, seldom):
         found.setdefault(fault.path, fault)
         if len(found) == MAX_DETAILS:
             break
@@ -136,29 +133,16 @@ def _fault(location: tuple[str | int, ...], kind: str, text: str) -> Fault:
     return Fault(path, code, message or _SUBJECT.sub("must", text))
 
 
-def _provider(body: dict[str, Json]) -> Json:
-    tts_model = body.get("ttsModel")
-    return tts_model.get("provider") if isinstance(tts_model, dict) else None
-
-
 def _disallowed(body: dict[str, Json], allowed: AllowedValues) -> Iterator[Fault]:
+    tts_model = body.get("ttsModel")
+    provider = tts_model.get("provider") if isinstance(tts_model, dict) else None
     for path, value, choices in (
         ("llmModel", body.get("llmModel", DEFAULT_LLM_MODEL), allowed.llm_models),
-        ("ttsModel.provider", _provider(body), allowed.tts_providers),
+        ("ttsModel.provider", provider, allowed.tts_providers),
     ):
         if isinstance(value, str) and choices and value not in choices:
             message = f"must be one of {', '.join(choices)}{did_you_mean(value, choices)}"
             yield Fault(path, "not_allowed", message)
-
-
-def _certain(model_faults: list[Fault], body: dict[str, Json], allowed: AllowedValues) -> Iterator[Fault]:
-    """Leave out what is no fault with the provider that was probably meant."""
-    provider = _provider(body)
-    is_misspelt = isinstance(provider, str) and provider not in allowed.tts_providers
-    is_guessed = is_misspelt and nearest(provider, allowed.tts_providers) is not None
-    for fault in model_faults:
-        if not is_guessed or (fault.path, fault.code) not in _BY_PROVIDER:
-            yield fault
 
 
 def _unknown_fields(body: dict[str, Json]) -> Iterator[Fault]:
