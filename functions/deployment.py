@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.logging import Logger
 from botocore.config import Config
 from botocore.handlers import BUILTIN_HANDLERS
+from botocore.httpsession import get_cert_path
 from botocore.session import Session
 
 from agents.api_keys import ALPHABET
@@ -132,6 +133,25 @@ class Environment:
         """Make a KMS client with bounded time and attempts."""
         client: KMSClient = self._client("kms", MAX_ATTEMPTS)
         return client
+
+    @property
+    def elevenlabs_url(self) -> str:
+        """``ELEVENLABS_URL``: base of ElevenLabs' API, without a slash at its end.
+
+        Raises
+        ------
+        DeploymentError
+            When it is absent, or would send keys in plain text anywhere but in a local run.
+        """
+        url = self.text("ELEVENLABS_URL").rstrip("/")
+        if not url.startswith("https://") and self.endpoint_url is None:
+            raise DeploymentError(internal="the environment variable ELEVENLABS_URL is not https://")
+        return url
+
+    @property
+    def public_roots(self) -> str:
+        """File of the certificates that others than AWS are trusted by: botocore's, or ``AWS_CA_BUNDLE``."""
+        return self.variables.get("AWS_CA_BUNDLE") or str(get_cert_path(True))  # noqa: FBT003 - whether to verify
 
     def _client(self, service: str, attempts: int) -> Any:  # noqa: ANN401 - botocore makes its clients' classes at run time
         """Make a client that believes nobody but AWS, and logs nothing of what it sends."""

@@ -18,11 +18,17 @@ _SERVER_ERROR = 500
 _CLIENT_ERROR = 400
 _UNAUTHORIZED = 401
 
-SUCCESSES = {"created": "AgentsCreated", "replayed": "AgentsReplayed"}
+SUCCESSES = {
+    "created": "AgentsCreated",
+    "replayed": "AgentsReplayed",
+    "ready": "AgentsReady",
+    "error": "AgentsInError",
+    "changed": "AgentsChanged",
+}
 OUR_FAILURES = {"limiterFailure": "RateLimiterFailed", "unclearWrite": "WritesUnclear"}
 
-LATENCIES = ("authenticateMs", "limitMs", "sealMs", "storeMs")
-"""Steps that wait for AWS: each is a metric. What the function itself needs is the rest of Lambda's own `Duration`."""
+LATENCIES = ("authenticateMs", "limitMs", "sealMs", "storeMs", "unsealMs", "elevenLabsMs", "settleMs")
+"""Steps that wait for others: each is a metric. What a function itself needs is the rest of Lambda's own `Duration`."""
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str).encode
 

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+import activate_agent
 import create_agent
 import manage_api_keys
+import reactivate_agent
 from agents.store import from_item
 from tests.local import aws
 from tests.local.gateway import Context
@@ -136,7 +138,7 @@ def template() -> Iterator[Template]:
         patch.delenv("AWS_PROFILE", raising=False)
         for variables in (
             aws.CREDENTIALS,
-            *map(template.environment, ("ManageApiKeysFunction", "CreateAgentFunction")),
+            *map(template.environment, template.resources("AWS::Serverless::Function")),
         ):
             for name, value in variables.items():
                 patch.setenv(name, value)
@@ -159,7 +161,12 @@ def stage(session_stage: Stage) -> Iterator[Stage]:
     session_stage.clear()
 
 
-_APPLICATIONS = (create_agent.application, manage_api_keys.application)
+_APPLICATIONS = (
+    create_agent.application,
+    manage_api_keys.application,
+    activate_agent.application,
+    reactivate_agent.application,
+)
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ import logging
 from collections.abc import Iterator
 from functools import cache
 
+import activate_agent
 import create_agent
+import reactivate_agent
 
 WINDOW = 8
 """Characters of a secret that give it away, wherever in it they stand."""
@@ -26,6 +28,9 @@ LOUD = {
 def windows(text: str, length: int) -> frozenset[str]:
     """Return all pieces of a text of a length."""
     return frozenset(text[start : start + length] for start in range(len(text) - length + 1))
+
+
+_FUNCTIONS = (create_agent, activate_agent, reactivate_agent)
 
 
 @cache
@@ -47,13 +52,14 @@ def found(secrets: frozenset[str], text: str) -> list[str]:
     return sorted(form for length in lengths for form in secrets & windows(text, length))
 
 
-def forget_logger() -> None:
-    """Let the next logger be made from the environment as it then is: Powertools keeps the first of a name."""
-    logger = logging.getLogger(create_agent.SERVICE)
-    logger.handlers.clear()
-    for mark in ("init", "powertools_handler"):
-        vars(logger).pop(mark, None)
-    create_agent.reporter.cache_clear()
+def forget_loggers() -> None:
+    """Let the next loggers be made from the environment as it then is: Powertools keeps the first of a name."""
+    for function in _FUNCTIONS:
+        logger = logging.getLogger(function.SERVICE)
+        logger.handlers.clear()
+        for mark in ("init", "powertools_handler"):
+            vars(logger).pop(mark, None)
+        function.reporter.cache_clear()
 
 
 @contextlib.contextmanager
@@ -67,10 +73,11 @@ def recorded() -> Iterator[io.StringIO]:
     root.setLevel(logging.DEBUG)
     try:
         with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
-            forget_logger()
-            create_agent.reporter()  # it writes to this stream
+            forget_loggers()
+            for function in _FUNCTIONS:
+                function.reporter()  # it writes to this stream
             yield stream
     finally:
-        forget_logger()
+        forget_loggers()
         root.removeHandler(everything)
         root.setLevel(level)

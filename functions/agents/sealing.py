@@ -47,3 +47,36 @@ def seal(kms: "KMSClient", key_id: str, secret: str, *, workspace_id: str, agent
             EncryptionContext=encryption_context(workspace_id, agent_id),
         )
     return base64.b64encode(sealed["CiphertextBlob"]).decode("ascii")
+
+
+def unseal(kms: "KMSClient", key_id: str, ciphertext: str, *, workspace_id: str, agent_id: str) -> str:
+    """Decrypt what `seal` has encrypted for this agent.
+
+    Parameters
+    ----------
+    kms, key_id
+        As for `seal`; a ciphertext of another key is not opened.
+    ciphertext : str
+        In Base64.
+    workspace_id, agent_id : str
+        The encryption context.
+
+    Returns
+    -------
+    str
+        The secret. It is to be sent to ElevenLabs and to go nowhere else.
+
+    Raises
+    ------
+    ServiceUnavailable
+        When KMS throttled, failed or timed out, or the ciphertext is not one of this key for this agent.
+    InternalError
+        When KMS calls the request malformed.
+    """
+    with translated("Decrypt"):
+        opened = kms.decrypt(
+            KeyId=key_id,
+            CiphertextBlob=base64.b64decode(ciphertext),
+            EncryptionContext=encryption_context(workspace_id, agent_id),
+        )
+        return opened["Plaintext"].decode()

@@ -1,3 +1,3 @@
 # One target for each function of the template; `sam build` gives ARTIFACTS_DIR.
-build-CreateAgentFunction build-ManageApiKeysFunction: build-%:
+build-CreateAgentFunction build-ManageApiKeysFunction build-ActivateAgentFunction build-ReactivateAgentFunction: build-%:
 	@python3 build/package.py $* --architecture $(ARCHITECTURE) --output "$(ARTIFACTS_DIR)"

@@ -46,6 +46,8 @@ SHARED = ("agents", "amazon_roots.pem", "deployment.py", "telemetry.py")
 MODULES = {
     "CreateAgentFunction": ("cold_start.py", "create_agent.py", "deadline.py", "http_api.py"),
     "ManageApiKeysFunction": ("manage_api_keys.py",),
+    "ActivateAgentFunction": ("activate_agent.py", "deadline.py"),
+    "ReactivateAgentFunction": ("activate_agent.py", "deadline.py", "reactivate_agent.py"),
 }
 """Each function's own files, by its logical id in the template."""
 
@@ -56,6 +58,8 @@ UNUSED = {
     # It validates with pydantic-core alone.
     "CreateAgentFunction": ("annotated_types*", "pydantic", "pydantic-*", "typing_inspection*"),
     "ManageApiKeysFunction": (),
+    "ActivateAgentFunction": (),
+    "ReactivateAgentFunction": (),
 }
 """What is never imported, as patterns. Each has to be there, or it is to be deleted here."""
 

@@ -13,7 +13,7 @@ import deployment
 from tests import emulator
 from tests.hostile.proxy import Proxy, serving
 from tests.hostile.world import Outbound, World
-from tests.leaks import LOUD, forget_logger
+from tests.leaks import LOUD, forget_loggers
 from tests.local import aws
 from tests.local.template import Template
 
@@ -105,7 +105,7 @@ def forget_application() -> None:
         if kms.cache_info().currsize:
             kms().close()
     create_agent.application.cache_clear()
-    forget_logger()
+    forget_loggers()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

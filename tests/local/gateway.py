@@ -94,7 +94,7 @@ def _plain(status: int, message: str) -> Response:
     return Response(json.dumps({"message": message}), status, content_type="application/json")
 
 
-class _QuietRequestHandler(WSGIRequestHandler):
+class QuietRequestHandler(WSGIRequestHandler):
     """No access log: the function logs every request."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
@@ -130,4 +130,4 @@ def gateway(handler: Handler, routes: AbstractSet[tuple[str, str]]) -> "WSGIAppl
 def listen(application: "WSGIApplication", host: str, port: int) -> BaseWSGIServer:
     """Make a threaded HTTP server; raise PortError when something listens on the port already."""
     check_port(host, port)
-    return make_server(host, port, application, threaded=True, request_handler=_QuietRequestHandler)
+    return make_server(host, port, application, threaded=True, request_handler=QuietRequestHandler)

@@ -20,7 +20,7 @@ import botocore.loaders
 import pytest
 from botocore.endpoint_provider import EndpointProvider
 
-from tests.local import aws
+from tests.local import aws, elevenlabs
 from tests.local.template import ROOT, load_template
 from tests.machine import PROCESSOR
 
@@ -100,7 +100,8 @@ def local_aws() -> str:
 
 def start(folder: Path, function: str, endpoint_url: str, *events: str) -> Any:
     """Start a function from its package, in a process of its own that has nothing else."""
-    variables = {**aws.CREDENTIALS, **load_template(EndpointUrl=endpoint_url).environment(function)}
+    template = load_template(EndpointUrl=endpoint_url, ElevenLabsUrl=elevenlabs.start())
+    variables = {**aws.CREDENTIALS, **template.environment(function)}
     paths = [str(ROOT / "events" / event) for event in events]
     command = [sys.executable, "-I", "-S", "-B", "-c", PROGRAM, str(folder), FUNCTIONS[function]["Handler"], *paths]
     result = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
@@ -165,13 +166,34 @@ def test_bytecode_is_whole_and_names_no_place_of_the_machine_that_built_it(
     assert not [path for path in compiled if str(ROOT).encode() in path.read_bytes()]
 
 
+def test_a_key_is_tried_with_nothing_but_the_package(package: Callable[..., Path], local_aws: str) -> None:
+    start(package("CreateAgentFunction"), "CreateAgentFunction", local_aws, "create_agent_11labs_byo.json")
+    events = ("reactivate_agent.json", "reactivate_agent.json", "revoke_api_key.json")
+    started = start(package("ReactivateAgentFunction"), "ReactivateAgentFunction", local_aws, *events)
+
+    assert [answer["statusCode"] for answer in started["answers"]] == [200, 409, 400]
+
+
+def test_the_stream_is_handled_with_nothing_but_the_package(
+    package: Callable[..., Path], local_aws: str, tmp_path: Path
+) -> None:
+    record = {"eventName": "INSERT", "dynamodb": {"SequenceNumber": "1", "NewImage": {}}}
+    event = tmp_path / "stream.json"
+    event.write_text(json.dumps({"Records": [record]}))
+    started = start(package("ActivateAgentFunction"), "ActivateAgentFunction", local_aws, str(event))
+
+    assert started["answers"] == [{"batchItemFailures": [{"itemIdentifier": "1"}]}]
+
+
 def test_each_package_holds_its_function_and_no_other(package: Callable[..., Path]) -> None:
-    api, keys = (package(name) for name in ("CreateAgentFunction", "ManageApiKeysFunction"))
+    api, keys, stream, again = map(package, FUNCTIONS)
     own = {path.name for path in (ROOT / "functions").glob("*.py")}
     shared = {"deployment.py", "telemetry.py"}
 
     assert own & set(files(api)) == shared | {"cold_start.py", "create_agent.py", "deadline.py", "http_api.py"}
     assert own & set(files(keys)) == shared | {"manage_api_keys.py"}
+    assert own & set(files(stream)) == shared | {"activate_agent.py", "deadline.py"}
+    assert own & set(files(again)) == shared | {"activate_agent.py", "deadline.py", "reactivate_agent.py"}
     assert not (api / "pydantic").exists()
     assert (keys / "pydantic" / "__init__.py").exists()
 

@@ -1,0 +1,116 @@
+"""The event source mapping of a local run: what the agents table's stream tells goes to `activate_agent`."""
+
+import json
+import threading
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+import activate_agent
+from tests.local.gateway import Context
+from tests.local.template import Template
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodbstreams import DynamoDBStreamsClient
+
+_FUNCTION = "ActivateAgentFunction"
+_POLL_SECONDS = 0.3
+_TIMEOUT_SECONDS = 120
+
+
+class Mapping:
+    """Reads a stream and starts the function, with the filter, size of a batch and attempts of the template's mapping.
+
+    Other than there, a record that fails does not hold up those behind it.
+
+    Parameters
+    ----------
+    template : Template
+        It has the mapping.
+    endpoint_url : str or None
+        Where DynamoDB is.
+    """
+
+    def __init__(self, template: Template, endpoint_url: str | None) -> None:
+        (event,) = template.resources("AWS::Serverless::Function")[_FUNCTION]["Events"].values()
+        self._mapping = event["Properties"]
+        (pattern,) = self._mapping["FilterCriteria"]["Filters"]
+        self._pattern = json.loads(pattern["Pattern"])
+        self._streams: DynamoDBStreamsClient = boto3.client("dynamodbstreams", endpoint_url=endpoint_url)
+        self._iterators: dict[str, str] = {}
+        self._waiting: list[tuple[dict[str, Any], int]] = []
+        self._table = template.environment(_FUNCTION)["AGENTS_TABLE"]
+
+    def run(self) -> None:
+        """Follow the stream until the process ends."""
+        while True:
+            try:
+                self.poll()
+            except (BotoCoreError, ClientError):
+                self._iterators.clear()  # AWS may have been restarted; then its streams begin anew
+            time.sleep(_POLL_SECONDS)
+
+    def start(self) -> None:
+        """Follow the stream in a thread of this process."""
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def poll(self) -> None:
+        """Hand over once what is new, and what has failed before."""
+        self._waiting += [(record, 0) for record in self.read()]
+        while self._waiting:
+            size = self._mapping["BatchSize"]
+            batch, self._waiting = self._waiting[:size], self._waiting[size:]
+            failed = self._hand_over([record for record, _ in batch])
+            last = self._mapping["MaximumRetryAttempts"]
+            self._waiting += [
+                (record, tries + 1) for record, tries in batch if _number(record) in failed and tries < last
+            ]
+            if failed:
+                return  # with the pause between two looks
+
+    def _hand_over(self, records: list[dict[str, Any]]) -> set[str]:
+        result = activate_agent.handler({"Records": records}, Context(timeout=_TIMEOUT_SECONDS))
+        return {failure["itemIdentifier"] for failure in result["batchItemFailures"]}
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return the new records that the filter lets pass."""
+        records = []
+        for shard, iterator in self._shards().items():
+            answer = self._streams.get_records(ShardIterator=iterator)
+            self._iterators[shard] = answer.get("NextShardIterator", "")
+            records += [_as_lambda_has_it(dict(record)) for record in answer["Records"]]
+        return [record for record in records if matches(record, self._pattern)]
+
+    def _shards(self) -> dict[str, str]:
+        """Return where to go on in each shard; in a new one, at its beginning."""
+        for stream in self._streams.list_streams(TableName=self._table)["Streams"]:
+            arn = stream["StreamArn"]
+            for shard in self._streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+                if shard["ShardId"] not in self._iterators:
+                    answer = self._streams.get_shard_iterator(
+                        StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+                    )
+                    self._iterators[shard["ShardId"]] = answer["ShardIterator"]
+        return {shard: iterator for shard, iterator in self._iterators.items() if iterator}
+
+
+def _number(record: dict[str, Any]) -> str:
+    return str(record["dynamodb"]["SequenceNumber"])
+
+
+def _as_lambda_has_it(record: dict[str, Any]) -> dict[str, Any]:
+    """Write a record's time as Lambda does: in seconds."""
+    created = record["dynamodb"].get("ApproximateCreationDateTime")
+    if isinstance(created, datetime):
+        record["dynamodb"]["ApproximateCreationDateTime"] = created.timestamp()
+    return record
+
+
+def matches(value: Any, pattern: Any) -> bool:
+    """Tell whether a filter's pattern lets a value pass, as far as the template's patterns go: names and lists."""
+    if isinstance(pattern, list):
+        return value in pattern
+    return isinstance(value, dict) and all(matches(value.get(name), part) for name, part in pattern.items())
