@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+import activate_agent
 import create_agent
 import manage_api_keys
+import reactivate_agent
 from agents.rate_limit import count_request
 from agents.sealing import encryption_context
 from deployment import Environment
@@ -66,7 +68,8 @@ def test_one_path_is_routed_as_payload_2_and_to_one_function_only(event: str, me
             "TimeoutInMillis": 29000,
         },
     }
-    assert "Events" not in FUNCTIONS["ManageApiKeysFunction"]
+    started_by_people = {name for name, function in FUNCTIONS.items() if "Events" not in function}
+    assert started_by_people == {"ManageApiKeysFunction", "ReactivateAgentFunction"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -77,7 +80,13 @@ def test_each_handler_exists(function: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "module"), [("CreateAgentFunction", create_agent), ("ManageApiKeysFunction", manage_api_keys)]
+    ("function", "module"),
+    [
+        ("CreateAgentFunction", create_agent),
+        ("ManageApiKeysFunction", manage_api_keys),
+        ("ActivateAgentFunction", activate_agent),
+        ("ReactivateAgentFunction", reactivate_agent),
+    ],
 )
 def test_each_function_is_given_the_variables_that_it_reads_and_no_other(
     function: str, module: ModuleType, monkeypatch: pytest.MonkeyPatch, new_application: Callable[[], None]
@@ -113,7 +122,7 @@ def test_a_function_has_more_time_than_its_calls_and_less_than_the_gateway() -> 
 def test_a_deployment_runs_on_lambdas_python_and_knows_no_other_aws() -> None:
     assert TEMPLATE.content["Globals"]["Function"]["Runtime"] == "python3.14"
     assert TEMPLATE.content["Parameters"]["Architecture"]["Default"] == "arm64"
-    assert [TEMPLATE.environment(function)["ENDPOINT_URL"] for function in FUNCTIONS] == ["", ""]
+    assert [TEMPLATE.environment(function)["ENDPOINT_URL"] for function in FUNCTIONS] == [""] * len(FUNCTIONS)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -207,6 +216,8 @@ def test_the_outputs_name_the_url_the_tables_the_functions_and_where_to_look() -
         },
         "CreateAgentFunctionName": {"Ref": "CreateAgentFunction"},
         "ManageApiKeysFunctionName": {"Ref": "ManageApiKeysFunction"},
+        "ReactivateAgentFunctionName": {"Ref": "ReactivateAgentFunction"},
+        "ActivationFailuresQueueUrl": {"Ref": "ActivationFailuresQueue"},
         "ApiKeysTableName": {"Ref": "ApiKeysTable"},
         "AgentsTableName": {"Ref": "AgentsTable"},
         "CreateAgentLogGroup": {"Ref": "CreateAgentLogs"},

@@ -56,6 +56,7 @@ def _live(deployment: Deployment, say: Callable[[str], None]) -> None:
     lifecycle.make(deployment, say)
     made = usage.begin(deployment, json.loads(example["body"]), say)
     usage.seal_secret(deployment, made, say)
+    usage.activate(deployment, made, say)
     usage.refuse(made, say)
     usage.ask_roles(deployment, made, say)
     lifecycle.update(deployment, made, say)

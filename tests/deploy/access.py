@@ -68,8 +68,8 @@ class Targets:
 
     Parameters
     ----------
-    tables, keys, functions, roles, log_groups : dict
-        Of the stack; roles by their ARN.
+    tables, streams, keys, functions, queues, roles, log_groups : dict
+        Of the stack; streams and roles by their ARN, queues by their URL.
     stack : str
         Its name.
     ciphertexts : dict
@@ -77,8 +77,10 @@ class Targets:
     """
 
     tables: dict[str, str]
+    streams: dict[str, str]
     keys: dict[str, str]
     functions: dict[str, str]
+    queues: dict[str, str]
     roles: dict[str, str]
     log_groups: dict[str, str]
     stack: str
@@ -91,6 +93,8 @@ def calls(targets: Targets) -> list[Call]:
         *(call for target in targets.tables.items() for call in _on_table(*target)),
         *(call for name, key in targets.keys.items() for call in _on_key(name, key, targets.ciphertexts[name])),
         *(call for target in targets.functions.items() for call in _on_function(*target)),
+        *(call for target in targets.streams.items() for call in _on_stream(*target)),
+        *(call for target in targets.queues.items() for call in _on_queue(*target)),
         *(call for target in targets.roles.items() for call in _on_role(*target)),
         *(call for target in targets.log_groups.items() for call in _on_log_group(*target)),
         *_on_account(targets.stack),
@@ -115,6 +119,19 @@ def _on_key(name: str, key: str, ciphertext: bytes) -> Iterator[Call]:
 def _on_function(name: str, function: str) -> Iterator[Call]:
     for operation in ("invoke", "get_function", "delete_function"):
         yield Call("lambda", operation, name, {"FunctionName": function})
+
+
+def _on_stream(name: str, arn: str) -> Iterator[Call]:
+    shard = {"StreamArn": arn, "ShardId": "shardId-00000000000000000000-00000000", "ShardIteratorType": "LATEST"}
+    yield Call("dynamodbstreams", "describe_stream", f"{name}'s stream", {"StreamArn": arn})
+    yield Call("dynamodbstreams", "get_shard_iterator", f"{name}'s stream", shard)
+
+
+def _on_queue(name: str, url: str) -> Iterator[Call]:
+    yield Call("sqs", "send_message", name, {"QueueUrl": url, "MessageBody": "probe"})
+    yield Call("sqs", "receive_message", name, {"QueueUrl": url})
+    yield Call("sqs", "purge_queue", name, {"QueueUrl": url})
+    yield Call("sqs", "delete_queue", name, {"QueueUrl": url})
 
 
 def _on_role(name: str, arn: str) -> Iterator[Call]:

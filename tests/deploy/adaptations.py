@@ -137,6 +137,17 @@ def _log_group_of(resource: Any) -> str | None:
     return named[0] if isinstance(named, list) and named[1:] == ["Arn"] else None
 
 
+def _any_stream(template: Template) -> list[str]:
+    """Let policies that name a table's stream name any."""
+    changed = []
+    for name, of in _resources(template, "AWS::IAM::.*").items():
+        for statement in _statements(of["Properties"]):
+            if "StreamArn" in str(statement.get("Resource")):
+                statement["Resource"] = "*"
+                changed.append(f"{name}.{statement.get('Sid')}")
+    return changed
+
+
 _METHODS = {"x-amazon-apigateway-any-method": "ANY"}
 
 
@@ -196,6 +207,11 @@ ADAPTATIONS = (
         "a policy names a log group without its streams",
         "a call about a stream is to it a call about the group, whose ARN in a template ends with :*",
         _log_groups_without_star,
+    ),
+    Adaptation(
+        "a policy names any stream in place of the table's",
+        "it does not tell which stream a call is about",
+        _any_stream,
     ),
     Adaptation(
         "no AWS::CodeDeploy resources",

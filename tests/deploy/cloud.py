@@ -17,12 +17,14 @@ SERVICES = (
     "cloudformation",
     "cloudwatch",
     "dynamodb",
+    "dynamodbstreams",
     "iam",
     "kms",
     "lambda",
     "logs",
     "s3",
     "sns",
+    "sqs",
     "sts",
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 from tests.deploy import adaptations, package, template
 from tests.deploy.cloud import Cloud
 from tests.deploy.stack import Stack
+from tests.local import elevenlabs
 from tests.machine import PROCESSOR
 
 STACK = "create-call-agent"
@@ -35,7 +36,11 @@ class Deployment:
 
     def __post_init__(self) -> None:
         """Settle what an emulator on this machine needs: no parameter else differs from a deployment."""
-        self.parameters = {"EndpointUrl": self.cloud.url, "Architecture": PROCESSOR}
+        self.parameters = {
+            "EndpointUrl": self.cloud.url,
+            "ElevenLabsUrl": elevenlabs.start(),
+            "Architecture": PROCESSOR,
+        }
 
     @property
     def stack(self) -> Stack:

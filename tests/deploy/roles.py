@@ -28,7 +28,27 @@ EXPECTED: Mapping[str, frozenset[str]] = {
             "logs:put_log_events ManageApiKeysFunction's logs",
         }
     ),
-    operators.NAME: frozenset({"lambda:invoke ManageApiKeysFunction"}),
+    "ActivateAgentFunction": frozenset(
+        {
+            "dynamodbstreams:describe_stream AgentsTable's stream",
+            "dynamodbstreams:get_shard_iterator AgentsTable's stream",
+            "dynamodb:update_item AgentsTable",
+            "kms:decrypt SecretsKey",
+            "sqs:send_message ActivationFailuresQueue",
+            "logs:create_log_stream ActivateAgentFunction's logs",
+            "logs:put_log_events ActivateAgentFunction's logs",
+        }
+    ),
+    "ReactivateAgentFunction": frozenset(
+        {
+            "dynamodb:get_item AgentsTable",
+            "dynamodb:update_item AgentsTable",
+            "kms:decrypt SecretsKey",
+            "logs:create_log_stream ReactivateAgentFunction's logs",
+            "logs:put_log_events ReactivateAgentFunction's logs",
+        }
+    ),
+    operators.NAME: frozenset({"lambda:invoke ManageApiKeysFunction", "lambda:invoke ReactivateAgentFunction"}),
 }
 """All that is allowed: the roles by the function that has them."""
 
@@ -58,15 +78,24 @@ def function_roles(deployment: Deployment) -> dict[str, Principal]:
 def targets(deployment: Deployment) -> Targets:
     """List what calls can be about."""
     keys = deployment.stack.physical_ids("AWS::KMS::Key")
+    tables = deployment.stack.physical_ids("AWS::DynamoDB::Table")
     return Targets(
-        tables=deployment.stack.physical_ids("AWS::DynamoDB::Table"),
+        tables=tables,
+        streams=_streams(deployment.cloud, tables),
         keys=keys,
         functions=deployment.functions,
+        queues=deployment.stack.physical_ids("AWS::SQS::Queue"),
         roles=_role_arns(deployment),
         log_groups=_log_groups(deployment),
         stack=STACK,
         ciphertexts={name: _sealed(deployment.cloud, key) for name, key in keys.items()},
     )
+
+
+def _streams(cloud: Cloud, tables: Mapping[str, str]) -> dict[str, str]:
+    described = {name: cloud.client("dynamodb").describe_table(TableName=table) for name, table in tables.items()}
+    arns = {name: of["Table"].get("LatestStreamArn") for name, of in described.items()}
+    return {name: arn for name, arn in arns.items() if arn}
 
 
 def _sealed(cloud: Cloud, key: str) -> bytes:

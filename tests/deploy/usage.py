@@ -4,6 +4,7 @@ import json
 import secrets
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,9 +13,14 @@ from tests.deploy.cloud import ROOT_USER, Cloud, check, wait_for
 from tests.deploy.deployment import Deployment
 from tests.deploy.gateway import Answer, Api
 from tests.deploy.operators import Operator
+from tests.local import elevenlabs
 from tests.local.aws import USER_ID, WORKSPACE_ID
 
 API, KEYS = "CreateAgentFunction", "ManageApiKeysFunction"
+STREAM, AGAIN = "ActivateAgentFunction", "ReactivateAgentFunction"
+
+TRIED_KEY = secrets.token_hex(24)
+"""The customer's key at ElevenLabs, which is opened to be tried."""
 
 Say = Callable[[str], None]
 """Takes a line for the person who watches."""
@@ -45,11 +51,11 @@ class Made:
 
 def begin(deployment: Deployment, example: dict[str, Any], say: Say) -> Made:
     """Issue a key, create an agent with it, and again with the same idempotency key."""
-    arn = deployment.configuration(KEYS)["FunctionArn"]
-    operator = operators.hire(deployment.cloud, deployment.functions[KEYS], arn)
+    arns = [deployment.configuration(function)["FunctionArn"] for function in (KEYS, AGAIN)]
+    operator = operators.hire(deployment.cloud, *arns)
     headers = {"x-api-key": new_key(operator), "x-workspace-id": WORKSPACE_ID}
     check_signatures(operator)
-    say("an operator, who may only start that function, has issued an API key; a wrong signature is refused")
+    say("an operator, who may only start the functions for people, has issued an API key; a wrong signature is refused")
     api, retry = Api(deployment.stack.output("ApiUrl"), headers), secrets.token_hex(16)
     made = Made(operator, api, example, expect(api.post(example, idempotency_key=retry), 201).body, retry)
     check(stored(deployment, made.agent), "the agent is in the table")
@@ -70,7 +76,7 @@ def new_key(operator: Operator) -> str:
 def check_signatures(operator: Operator) -> None:
     """Send what the operator may, signed with another secret."""
     forged = replace(operator.principal, secret="forged")
-    error = operator.cloud.error(forged, "lambda", "invoke", {"FunctionName": operator.function})
+    error = operator.cloud.error(forged, "lambda", "invoke", {"FunctionName": operator.keys})
     check(error == "InvalidSignatureException", f"a wrong signature is refused, but there is {error or 'no error'}")
 
 
@@ -94,6 +100,52 @@ def seal_secret(deployment: Deployment, made: Made, say: Say) -> None:
     check_logs(deployment, answer.body["_id"], [secret, made.api.headers["x-api-key"]], say)
 
 
+def activate(deployment: Deployment, made: Made, say: Say) -> None:
+    """Let the stream try keys; mend one and send its agent through activation again."""
+    ready, _ = own_key(deployment, made, "a-voice")
+    check(ready["status"] == {"S": "ready"}, f"a key that opens its voice makes the agent ready, not {ready['status']}")
+    error, agent = own_key(deployment, made, "no-permission")
+    reason = error.get("statusReason")
+    check(
+        reason == {"S": "missing_permission"}, f"a key that may too little puts it in error with that reason: {reason}"
+    )
+    say("POST with an own ElevenLabs key, and the stream: pending, then ready; or error, missing_permission")
+    wait_for(
+        lambda: any(agent["_id"] in values(line) for line in lines(deployment.cloud, deployment.log_group(STREAM))),
+        "the log of what the stream starts has the agent",
+    )
+    say(f"it has logged what became of the agents; nowhere is a key: {check_no_log_has(deployment.cloud, [TRIED_KEY])}")
+    with mended("no-permission"):
+        answer = made.operator.reactivate(agent)
+    check(answer.get("statusCode") == 200, f"an operator sends it through activation again: {answer.get('statusCode')}")
+    check(answer["body"]["status"] == "ready", "with a mended key it is ready")
+    again = made.operator.reactivate(agent)
+    check(again.get("statusCode") == 409, f"a ready agent is left alone: {again.get('statusCode')}")
+    say("the key mended, and the agent sent through activation again by the operator: ready; once more: 409")
+
+
+@contextmanager
+def mended(voice_id: str) -> Iterator[None]:
+    """Let ElevenLabs find a voice as long as the block runs."""
+    outcome = elevenlabs.OUTCOMES.pop(voice_id)
+    yield
+    elevenlabs.OUTCOMES[voice_id] = outcome
+
+
+def own_key(deployment: Deployment, made: Made, voice_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Create an agent with a key of its own; return its item once that is not pending any more, and the answer."""
+    tts = {"provider": "11labs_byo", "voiceId": voice_id, "elevenLabsApiKey": TRIED_KEY}
+    agent = expect(made.api.post({**made.example, "ttsModel": tts}), 201).body
+    check(agent["status"] == "pending", "an agent with an own ElevenLabs key is pending")
+    table = deployment.stack.physical_ids("AWS::DynamoDB::Table")["AgentsTable"]
+
+    def settled() -> dict[str, Any] | None:
+        found = item(deployment.cloud, table, agent)
+        return found if found and found["status"] != {"S": "pending"} else None
+
+    return wait_for(settled, "the stream settles an agent with an own key"), agent
+
+
 def check_sealed(cloud: Cloud, agent: dict[str, Any], secret: str) -> None:
     """Open an agent's secret as the account's root user, for the agent and for another one."""
     kms, sealed = cloud.client("kms"), b64decode(agent["ttsModel"]["elevenLabsApiKey"])
@@ -112,12 +164,17 @@ def check_logs(deployment: Deployment, agent_id: str, unwanted: list[str], say: 
         lambda: any(agent_id in values(line) for line in lines(deployment.cloud, group)),
         f"the agent's JSON line is in {group}",
     )
-    logs = deployment.cloud.client("logs").describe_log_groups()["logGroups"]
-    written = {each["logGroupName"]: list(lines(deployment.cloud, each["logGroupName"])) for each in logs}
+    looked_at = check_no_log_has(deployment.cloud, unwanted)
+    say(f"its own log group has the agent's JSON line; nowhere is a secret: {looked_at}")
+
+
+def check_no_log_has(cloud: Cloud, unwanted: list[str]) -> str:
+    """Look that no log of the account has a secret; return how much was looked at."""
+    logs = cloud.client("logs").describe_log_groups()["logGroups"]
+    written = {each["logGroupName"]: list(lines(cloud, each["logGroupName"])) for each in logs}
     leaks = [name for name, of in written.items() if any(secret in line for line in of for secret in unwanted)]
     check(not leaks, f"no log has a secret, but {', '.join(leaks)} has")
-    counts = ", ".join(f"{len(of)} lines in {name}" for name, of in written.items())
-    say(f"its own log group has the agent's JSON line; nowhere is a secret: {counts}")
+    return ", ".join(f"{len(of)} lines in {name}" for name, of in written.items())
 
 
 def lines(cloud: Cloud, group: str) -> Iterator[str]:

@@ -19,6 +19,11 @@ THROUGH_DYNAMODB = {"StringEquals": {"kms:ViaService": {"Fn::Sub": "dynamodb.${A
 WITH_THE_KEY = ({"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"}, "DataKey", THROUGH_DYNAMODB)
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 
+SETTLED = {
+    "ForAllValues:StringEquals": {"dynamodb:Attributes": ["workspaceId", "_id", "status", "statusReason", "updatedAt"]},
+    "StringEqualsIfExists": {"dynamodb:ReturnValues": "NONE"},
+}
+
 ROLES: dict[str, list[tuple[set[str], str, Any]]] = {
     "CreateAgentRole": [
         ({"dynamodb:GetItem"}, "ApiKeysTable", None),
@@ -30,6 +35,22 @@ ROLES: dict[str, list[tuple[set[str], str, Any]]] = {
     "ManageApiKeysRole": [
         ({"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:GetItem"}, "ApiKeysTable", None),
         (LOG, "ManageApiKeysLogs", None),
+    ],
+    "ActivateAgentRole": [
+        (
+            {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
+            "AgentsTable.StreamArn",
+            None,
+        ),
+        ({"dynamodb:ListStreams"}, "*", None),
+        ({"dynamodb:UpdateItem"}, "AgentsTable", SETTLED),
+        ({"sqs:SendMessage"}, "ActivationFailuresQueue", None),
+        (LOG, "ActivateAgentLogs", None),
+    ],
+    "ReactivateAgentRole": [
+        ({"dynamodb:GetItem"}, "AgentsTable", None),
+        ({"dynamodb:UpdateItem"}, "AgentsTable", SETTLED),
+        (LOG, "ReactivateAgentLogs", None),
     ],
 }
 """Per role: what it may do, to which resource, on which condition. With a customer's key, `WITH_THE_KEY` as well."""
@@ -52,10 +73,16 @@ def granted(role: dict[str, Any]) -> list[tuple[set[str], str, Any]]:
     for said in policy["PolicyDocument"]["Statement"]:
         assert said.keys() - {"Condition"} == {"Sid", "Effect", "Action", "Resource"}
         assert said["Effect"] == "Allow"
-        name, attribute = said["Resource"]["Fn::GetAtt"]
-        assert attribute == "Arn"
-        found.append((set(listed(said["Action"])), name, said.get("Condition")))
+        found.append((set(listed(said["Action"])), named(said["Resource"]), said.get("Condition")))
     return found
+
+
+def named(resource: Any) -> str:
+    """Name a statement's resource as `ROLES` does."""
+    if resource == "*":
+        return "*"
+    name, attribute = resource["Fn::GetAtt"]
+    return str(name if attribute == "Arn" else f"{name}.{attribute}")
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -108,6 +135,8 @@ def test_nothing_is_allowed_to_everybody_and_no_wildcard_stands_but_where_a_key_
             if resource["Type"] == "AWS::KMS::Key":
                 assert said["Resource"] == "*"  # in a key's policy, that is this key
                 assert "kms:*" not in listed(said["Action"])
+            elif said.get("Sid") == "FindTheStream":
+                assert said["Action"] == "dynamodb:ListStreams"  # names, and AWS gives them for all or none
             else:
                 assert "*" not in json.dumps([said["Action"], said.get("Resource")]), name
 
@@ -120,10 +149,14 @@ def test_whoever_administers_a_key_cannot_use_it(deployed: Deploy) -> None:
         assert all("Condition" in said for said in uses)
 
 
-def test_a_secret_may_be_sealed_for_an_agent_and_opened_by_nobody(deployed: Deploy) -> None:
-    _, use = deployed().of("AWS::KMS::Key")["SecretsKey"]["KeyPolicy"]["Statement"]
+def test_a_secret_may_be_sealed_for_an_agent_and_opened_for_it_by_two_roles_only(deployed: Deploy) -> None:
+    _, seal, unseal = deployed().of("AWS::KMS::Key")["SecretsKey"]["KeyPolicy"]["Statement"]
 
-    assert (use["Action"], use["Condition"]) == ("kms:Encrypt", SEALED)
+    assert (seal["Action"], seal["Condition"]) == ("kms:Encrypt", SEALED)
+    assert (unseal["Action"], unseal["Condition"]) == ("kms:Decrypt", SEALED)
+    assert unseal["Principal"] == {
+        "AWS": [{"Fn::GetAtt": [role, "Arn"]} for role in ("ActivateAgentRole", "ReactivateAgentRole")]
+    }
 
 
 def test_the_key_of_the_data_is_used_by_dynamodb_and_the_logs_only(deployed: Deploy) -> None:

@@ -39,7 +39,7 @@ Metric = tuple[str, str, tuple[str, ...]]
 
 
 def reported() -> Iterator[dict[str, Any]]:
-    """Yield the line of each way in which a request to `create_agent` can end."""
+    """Yield the line of each way in which a request, or the trial of a key, can end."""
     fields = dict.fromkeys(("requestId", "keyId", "workspaceId", "agentId"), "1")
     times = dict.fromkeys((*LATENCIES, "validateMs"), 1.0)
     troubles = {"limiterFailure": "UpdateItem", "unclearWrite": "PutItem"}
@@ -48,6 +48,9 @@ def reported() -> Iterator[dict[str, Any]]:
         (201, {"outcome": "replayed"}),
         (401, {"outcome": "invalid_api_key"}),
         (503, {"outcome": "service_unavailable", "cause": "PutItem"}),
+        (200, {"outcome": "ready"}),
+        (200, {"outcome": "error", "statusReason": "invalid_key"}),
+        (200, {"outcome": "changed"}),
     ]
     for number, (status, told) in enumerate(endings):
         stream = io.StringIO()
@@ -215,6 +218,8 @@ def fields_of(groups: list[dict[str, str]], stack: Deployed) -> set[str]:
     known = {
         "CreateAgentLogs": LOGGED,
         "ManageApiKeysLogs": LOGGED | {"action"},
+        "ActivateAgentLogs": LOGGED,
+        "ReactivateAgentLogs": LOGGED,
         "AccessLogs": set(access_log(stack)),
     }
     return DISCOVERED.union(*(known[group["Ref"]] for group in groups))
@@ -223,7 +228,7 @@ def fields_of(groups: list[dict[str, str]], stack: Deployed) -> set[str]:
 def test_every_saved_query_asks_for_what_is_logged(deployed: Deploy) -> None:
     stack = deployed()
 
-    assert len(saved(stack)) == 8
+    assert len(saved(stack)) == 9
     for name, query in saved(stack).items():
         assert asked(query["QueryString"]) - fields_of(query["LogGroupNames"], stack) == set(), name
 

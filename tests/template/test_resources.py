@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+import activate_agent
 import create_agent
 import deployment
+from agents import elevenlabs
 from tests.deploy import template as sam
 from tests.local.template import ROOT, read
 from tests.template.conftest import Deployed
@@ -23,6 +25,7 @@ CONTENT = read(ROOT / "template.yaml")
 DEFAULTS = {
     "Architecture": "arm64",
     "RateLimitPerMinute": "60",
+    "ElevenLabsUrl": "https://api.elevenlabs.io",
     "MemorySize": 512,
     "SnapStart": "None",
     "LogLevel": "INFO",
@@ -125,6 +128,49 @@ def test_the_api_has_one_path_no_cors_and_leads_to_the_alias(deployed: Deploy) -
     assert "CorsConfiguration" not in api
     # SAM describes the endpoint in a way that the import warns of, so this would fail every deployment.
     assert "FailOnWarnings" not in api
+
+
+def test_the_stream_starts_activation_for_new_pending_agents_only(deployed: Deploy) -> None:
+    (mapping,) = deployed().of("AWS::Lambda::EventSourceMapping").values()
+    (criteria,) = mapping["FilterCriteria"]["Filters"]
+
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["AgentsTable", "StreamArn"]}
+    assert mapping["FunctionName"] == {"Ref": "ActivateAgentFunction"}
+    assert json.loads(criteria["Pattern"]) == {
+        "eventName": ["INSERT"],
+        "dynamodb": {"NewImage": {"status": {"S": ["pending"]}}},
+    }
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+
+
+def test_what_cannot_be_tried_is_given_up_after_some_minutes_and_named_in_a_queue(deployed: Deploy) -> None:
+    stack = deployed()
+    (mapping,) = stack.of("AWS::Lambda::EventSourceMapping").values()
+    event = {"Records": [{"dynamodb": {"ApproximateCreationDateTime": 0}}]}
+    paused = 0.0
+    for _ in range(mapping["MaximumRetryAttempts"]):
+        paused += activate_agent.pause(event, paused)
+
+    assert mapping["BatchSize"] == 1  # so that nothing is tried again with another record
+    assert 6 * 60 < paused < mapping["MaximumRecordAgeInSeconds"]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BisectBatchOnFunctionError"] is True
+    queue = stack.of("AWS::SQS::Queue")["ActivationFailuresQueue"]
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {
+        "Fn::GetAtt": ["ActivationFailuresQueue", "Arn"]
+    }
+    assert queue == {"MessageRetentionPeriod": 14 * 24 * 3600, "SqsManagedSseEnabled": True}
+
+
+def test_a_record_that_is_begun_can_be_ended_in_time(deployed: Deploy) -> None:
+    function = deployed().of("AWS::Lambda::Function")["ActivateAgentFunction"]
+    config: Any = deployment._CLIENT_CONFIG  # noqa: SLF001 - no variable can change it
+    call = deployment.MAX_ATTEMPTS * (config.connect_timeout + config.read_timeout)
+    longest = call + call / deployment.MAX_ATTEMPTS + elevenlabs.ANSWER_SECONDS + elevenlabs.READ_SECONDS
+    begun = activate_agent.RECORD_TIME_MS / 1000
+
+    assert longest + 5 < begun  # what botocore waits between its attempts
+    assert begun + activate_agent.MAX_PAUSE_SECONDS + 2 < function["Timeout"]
 
 
 def test_the_gateway_limits_all_callers_together_and_measures_each_route(deployed: Deploy) -> None:
