@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
+import pytest
+
 from tests.local.template import ROOT
 
 
@@ -25,6 +27,7 @@ class Server:
     url: str
     headers: dict[str, str]
     body: str
+    aws_url: str
 
     @property
     def origin(self) -> str:
@@ -62,11 +65,23 @@ def serving(*arguments: str) -> Iterator[Server]:
     signal.signal(signal.SIGINT, heeded)
     assert process.stdout is not None
     try:
-        line = next((line for line in process.stdout if line.startswith("curl ")), None)
-        assert line, _all_of(log)
+        # The `curl` line comes first, the command that shows an agent last.
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if " agent WORKSPACE ID" in line:
+                break
+        (line,) = [line for line in lines if line.startswith("curl ")] or pytest.fail(_all_of(log))
         words = shlex.split(line)
         headers = [words[index + 1].partition(": ") for index, word in enumerate(words) if word == "-H"]
-        yield Server(process, log, words[2], {name: value for name, _, value in headers}, words[words.index("-d") + 1])
+        yield Server(
+            process,
+            log,
+            url=words[2],
+            headers={name: value for name, _, value in headers},
+            body=words[words.index("-d") + 1],
+            aws_url=lines[-1].split()[-1],
+        )
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)

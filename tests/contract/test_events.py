@@ -21,6 +21,7 @@ STATUS = {
     "create_agent_missing_key": 401,
     "issue_api_key": 201,
     "list_api_keys": 200,
+    "reactivate_agent": 409,
     "revoke_api_key": 200,
     "rotate_api_key": 201,
 }
@@ -75,6 +76,17 @@ def test_the_invalid_event_shows_all_its_faults(answers: dict[str, dict[str, Any
         "gapBetweenEachAttemptForSmartCallback[0].hours",
         "settings.speed",
     }
+
+
+def test_the_agent_that_is_to_be_activated_again_is_the_one_with_its_own_key(
+    answers: dict[str, dict[str, Any]],
+) -> None:
+    event = json.loads((ROOT / "events/reactivate_agent.json").read_text(encoding="utf-8"))
+
+    assert event["agentId"] == answers["create_agent_11labs_byo"]["body"]["_id"]
+    assert answers["create_agent_11labs_byo"]["body"]["status"] == "pending"
+    # The stream has had its key tried meanwhile.
+    assert answers["reactivate_agent"]["body"]["message"].startswith("This agent is ready")
 
 
 def test_the_own_key_of_the_byo_event_comes_back_sealed(answers: dict[str, dict[str, Any]]) -> None:

@@ -249,12 +249,12 @@ def test_a_port_that_is_none_is_refused(option: str, port: str) -> None:
     assert run.stderr.endswith(f"argument {option}: must be a whole number from 0 to 65535\n")
 
 
-@pytest.mark.parametrize("command", ["invoke", "serve"])
+@pytest.mark.parametrize("command", ["invoke", "serve", "agent"])
 def test_help_has_examples(command: str) -> None:
     run = run_local(command, "--help")
 
     assert run.returncode == 0
-    assert f"examples:\n  python -m tests.local {command}" in run.stdout
+    assert re.search(f"examples?:\n  python -m tests.local {command}", run.stdout)
     named = re.findall(r"events/\w+\.json", run.stdout)
     assert all((ROOT / name).is_file() for name in named)
 
@@ -292,6 +292,46 @@ def test_the_page_the_document_and_the_library_come_from_this_server(server: Ser
     document = (ROOT / "tests/contract/openapi.json").read_text("utf-8")
     assert get("/openapi.json") == ("application/json", document)
     assert "SwaggerUIBundle" in get("/docs/ui/swagger-ui-bundle.js")[1]
+
+
+@pytest.mark.parametrize(
+    ("voice_id", "status", "reason"),
+    [("any", "ready", None), ("no-such-voice", "error", "voice_not_found"), ("invalid-key", "error", "invalid_key")],
+)
+def test_a_pending_agent_is_settled_in_the_background_and_can_be_looked_at(
+    server: Server, voice_id: str, status: str, reason: str | None
+) -> None:
+    tts_model = {"provider": "11labs_byo", "voiceId": voice_id, "elevenLabsApiKey": "sk_a_newcomers_key"}
+    _, agent, _ = server.send(json.dumps({"name": "Own", "ttsModel": tts_model}))
+    assert agent["status"] == "pending"
+    where = ["--endpoint-url", server.aws_url]
+
+    for _ in range(50):
+        run = run_local("agent", agent["workspaceId"], agent["_id"], *where)
+        stored = json.loads(run.stdout)
+        if stored["status"] != "pending":
+            break
+    assert (stored["status"], stored.get("statusReason")) == (status, reason)
+    assert {**stored, "status": 0, "updatedAt": 0, "statusReason": 0} == {
+        **agent,
+        "status": 0,
+        "updatedAt": 0,
+        "statusReason": 0,
+    }
+
+
+def test_an_agent_that_is_not_there_is_told_in_one_line(server: Server) -> None:
+    run = run_local("agent", "workspace", "id", "--endpoint-url", server.aws_url)
+
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == "tests.local: There is no agent id in workspace workspace.\n"
+
+
+def test_an_agent_where_no_server_is_is_told_in_one_line() -> None:
+    run = run_local("agent", "workspace", "id", "--endpoint-url", f"http://127.0.0.1:{free_port()}")
+
+    assert run.returncode == 2
+    assert re.fullmatch("tests.local: Could not connect to the endpoint URL.*\n", run.stderr)
 
 
 def test_ctrl_c_stops_the_server_without_a_word() -> None:

@@ -49,6 +49,9 @@ CREDENTIALS = {
 
 
 LAST_PORT = 65_535
+DEFAULT_PORT = 3999
+DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
+"""Of the embedded AWS beside a server, unless another program has it."""
 
 
 class PortError(Exception):

@@ -12,9 +12,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 import create_agent
 import manage_api_keys
+import reactivate_agent
 from agents.near_misses import nearest
-from tests.local import aws, docs, terminal
+from agents.store import from_item
+from agents.values import to_json
+from tests.local import aws, docs, elevenlabs, terminal
 from tests.local.gateway import Context, gateway, listen
+from tests.local.stream import Mapping
 from tests.local.template import ROOT, load_template
 
 EXAMPLE_BODY = '{"name":"Sophie","ttsModel":{"provider":"rime"},"llmModel":"gpt-4o","settings":{"speed":0.8}}'
@@ -36,6 +40,15 @@ examples:
   %(prog)s                        then open http://127.0.0.1:3000/docs
   %(prog)s --port 8080 --rate-limit 0
   %(prog)s --aws-port 5001        for the containers of sam local
+"""
+
+
+_AGENT = f"""
+example:
+  %(prog)s {aws.WORKSPACE_ID} 18f08d310f99e41644a64ab6
+
+An agent with provider 11labs_byo is pending until its key has been tried, here by an ElevenLabs of this machine's own.
+Its ttsModel.voiceId decides what comes of it: {", ".join(elevenlabs.OUTCOMES)} or slow; any other voice is found.
 """
 
 
@@ -69,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_invoke(commands)
     _add_serve(commands)
+    _add_agent(commands)
     return parser
 
 
@@ -96,6 +110,19 @@ def _add_serve(commands: Any) -> None:
     serve.set_defaults(run=_serve)
 
 
+def _add_agent(commands: Any) -> None:
+    agent = _command(commands, "agent", "print an agent as it is stored, to see what became of its status", _AGENT)
+    agent.add_argument("workspace", metavar="WORKSPACE", help="the agent's workspaceId")
+    agent.add_argument("id", metavar="ID", help="the agent's _id")
+    agent.add_argument(
+        "--endpoint-url",
+        metavar="URL",
+        default=aws.DEFAULT_URL,
+        help="where the DynamoDB is (default: %(default)s, that of serve)",
+    )
+    agent.set_defaults(run=_agent)
+
+
 def _command(commands: Any, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
     form = argparse.RawDescriptionHelpFormatter
     command: argparse.ArgumentParser = commands.add_parser(
@@ -118,28 +145,37 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _set_up(options: argparse.Namespace) -> None:
-    """Make AWS ready and put the functions' environment in place, as the template has it."""
+def _set_up(options: argparse.Namespace) -> Mapping:
+    """Make AWS ready and the functions' environment, as the template has it; return what starts activation."""
     aws.use_local_credentials()
-    endpoint_url = options.endpoint_url or _embedded(options.aws_port)
+    endpoint_url = options.endpoint_url = options.endpoint_url or _embedded(options)
     limit = {} if options.rate_limit is None else {"RateLimitPerMinute": str(options.rate_limit)}
-    template = load_template(EndpointUrl=endpoint_url, **limit)
+    template = load_template(EndpointUrl=endpoint_url, ElevenLabsUrl=elevenlabs.start(), **limit)
     clients = aws.connect(endpoint_url)
     aws.create_resources(template, clients)
     aws.admit_test_keys(template, clients)
     for function in template.resources("AWS::Serverless::Function"):
         os.environ.update(template.environment(function))
+    return Mapping(template, endpoint_url)
 
 
-def _embedded(port: int | None) -> str:
-    # A container reaches this machine by its network address, so with a port the server listens on all of them.
-    return aws.start_embedded() if port is None else aws.start_embedded("0.0.0.0", port)  # noqa: S104 - see above
+def _embedded(options: argparse.Namespace) -> str:
+    if options.aws_port is not None:
+        # A container reaches this machine by its network address, so the server listens on all of them.
+        return aws.start_embedded("0.0.0.0", options.aws_port)  # noqa: S104 - see above
+    if options.run is _serve and options.port:
+        with suppress(aws.PortError):  # another server may have it
+            return aws.start_embedded(port=aws.DEFAULT_PORT)
+    return aws.start_embedded()
 
 
 def _invoke(options: argparse.Namespace, out: TextIO) -> int:
     events = [_read(path) for path in options.events]
-    _set_up(options)
-    answers = [_run(event) for event in events]
+    mapping = _set_up(options)
+    answers = []
+    for event in events:
+        answers.append(_run(event))
+        mapping.poll()
     for answer in answers:
         print(_shown(answer, out), file=out)
     return 0 if all(200 <= answer["statusCode"] < 300 for answer in answers) else 1
@@ -161,8 +197,9 @@ def _read(path: Path) -> object:
 
 
 def _run(event: object) -> dict[str, Any]:
-    """Run the function that an event is for: an operator's command has an action."""
-    function = manage_api_keys if isinstance(event, dict) and "action" in event else create_agent
+    """Run the function that an event is for, as its members tell."""
+    members = event if isinstance(event, dict) else {}
+    function = manage_api_keys if "action" in members else reactivate_agent if "agentId" in members else create_agent
     result = function.handler(event, Context())
     body = result["body"]
     return {
@@ -183,7 +220,7 @@ def _serve(options: argparse.Namespace, out: TextIO) -> int:
     if options.port and options.port == options.aws_port:
         raise ValueError("The API and the embedded AWS need a port each: choose two.")
     aws.check_port("127.0.0.1", options.port)
-    _set_up(options)
+    _set_up(options).start()
     command = {"action": "issue", "workspaceId": aws.WORKSPACE_ID, "userId": aws.USER_ID, "name": "local run"}
     key = manage_api_keys.handler(command, Context())["body"]["key"]
     api = gateway(create_agent.handler, load_template().routes("CreateAgentFunction"))
@@ -193,8 +230,26 @@ def _serve(options: argparse.Namespace, out: TextIO) -> int:
     with suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end
         print(f"POST {url}", f"x-api-key: {key}", f"x-workspace-id: {aws.WORKSPACE_ID}", sep="\n", file=out)
         print(f"\nTry it in a browser: {here}{docs.PATH}", file=out)
-        print(f"Or in another terminal (Ctrl-C stops the server):\n\n{curl(url, key)}\n", file=out, flush=True)
+        print(f"Or in another terminal (Ctrl-C stops the server):\n\n{curl(url, key)}\n", file=out)
+        elsewhere = "" if options.endpoint_url == aws.DEFAULT_URL else f" --endpoint-url {options.endpoint_url}"
+        show = f".venv/bin/python -m tests.local agent WORKSPACE ID{elsewhere}"
+        print(f"See how it is stored:\n\n{show}\n", file=out, flush=True)
         server.serve_forever()
+    return 0
+
+
+def _agent(options: argparse.Namespace, out: TextIO) -> int:
+    aws.use_local_credentials()
+    table = load_template().environment("CreateAgentFunction")["AGENTS_TABLE"]
+    key = {"workspaceId": {"S": options.workspace}, "_id": {"S": options.id}}
+    item = (
+        aws.connect(options.endpoint_url).dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+    )
+    if item is None:
+        raise ValueError(f"There is no agent {options.id} in workspace {options.workspace}.")
+    reason = {"statusReason": item["statusReason"]["S"]} if "statusReason" in item else {}
+    agent = json.loads(to_json({**from_item(dict(item)).answer(), **reason}))
+    print(json.dumps(agent, indent=2, ensure_ascii=False), file=out)
     return 0
 
 
