@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import HTTPError
@@ -90,10 +89,11 @@ class ElevenLabs:
         """
         if not _VOICE_ID.fullmatch(voice_id):
             return VOICE_NOT_FOUND
-        status, body = self._get(f"{self.url}/v1/voices/{quote(voice_id)}", key)
+        status, body = self._get(f"{self.url}/v1/voices/{voice_id}", key)
         if status == HTTPStatus.OK and isinstance(body, dict) and body.get("voice_id") == voice_id:
             return None
-        codes = _codes(body)
+        # They are logged; an answer could repeat anything that it was sent.
+        codes = [code for code in _codes(body) if key not in code]
         for code in codes:
             if (status, code) in _REASONS:
                 return _REASONS[status, code]
@@ -158,6 +158,11 @@ def _codes(body: object) -> list[str]:
     if isinstance(detail, dict):
         found = [detail.get("code"), detail.get("status")]
     elif isinstance(detail, list) and detail:
-        places = {str(fault.get("loc", [""])[-1:]) if isinstance(fault, dict) else "" for fault in detail}
-        found = ["voice_id"] if places == {"['voice_id']"} else []
+        found = ["voice_id"] if {_place(fault) for fault in detail} == {"voice_id"} else []
     return list(dict.fromkeys(code for code in found if isinstance(code, str) and _CODE.fullmatch(code)))
+
+
+def _place(fault: object) -> str:
+    """Return the last part of a 422's ``loc``, such as ``["path", "voice_id"]``."""
+    location = fault.get("loc") if isinstance(fault, dict) else None
+    return str(location[-1]) if isinstance(location, list) and location else ""

@@ -123,6 +123,7 @@ def test_each_documented_refusal_is_a_reason(status: int, body: object, reason: 
         (raw(422, {"detail": []}), "ElevenLabs: 422"),
         (raw(422, {"detail": ["text"]}), "ElevenLabs: 422"),
         (raw(422, {"detail": [{"loc": ["header", "xi-api-key"]}, {"loc": ["path", "voice_id"]}]}), "ElevenLabs: 422"),
+        (raw(422, {"detail": [{"loc": None}, {"loc": []}, {"loc": 5}]}), "ElevenLabs: 422"),
         (raw(422, detail("quota-Exceeded!")), "ElevenLabs: 422"),
         (raw(401, {"detail": "Unauthorized"}), "ElevenLabs: 401"),
         (raw(404, {"detail": "Not Found"}), "ElevenLabs: 404"),
@@ -158,6 +159,14 @@ def test_what_cannot_be_a_voices_id_is_not_asked_for(voice_id: str) -> None:
     with answering(raw(200, {"voice_id": voice_id})) as server:
         assert server.client.try_voice(KEY, voice_id) == VOICE_NOT_FOUND
     assert server.requests == []
+
+
+def test_an_answer_that_repeats_the_key_does_not_get_it_logged() -> None:
+    key = "a_key_of_small_letters"
+    with answering(raw(403, detail(key))) as server, pytest.raises(ServiceUnavailable) as caught:
+        server.client.try_voice(key, VOICE)
+
+    assert caught.value.internal == "ElevenLabs: 403"
 
 
 def check_ended(server: Server, cause: str) -> None:
