@@ -47,10 +47,7 @@ class Mapping:
     def run(self) -> None:
         """Follow the stream until the process ends."""
         while True:
-            try:
-                self.poll()
-            except (BotoCoreError, ClientError):
-                self._iterators.clear()  # AWS may have been restarted; then its streams begin anew
+            self.poll()
             time.sleep(_POLL_SECONDS)
 
     def start(self) -> None:
@@ -59,7 +56,10 @@ class Mapping:
 
     def poll(self) -> None:
         """Hand over once what is new, and what has failed before."""
-        self._waiting += [(record, 0) for record in self.read()]
+        try:
+            self._waiting += [(record, 0) for record in self.read()]
+        except (BotoCoreError, ClientError):
+            self._iterators.clear()  # AWS was restarted, and its streams begin anew; or it has none
         while self._waiting:
             size = self._mapping["BatchSize"]
             batch, self._waiting = self._waiting[:size], self._waiting[size:]
