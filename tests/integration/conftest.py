@@ -57,7 +57,7 @@ class Activation:
 
     def handle(self, *records: dict[str, Any], context: object = None) -> list[str]:
         """Start the function with records; return the sequence numbers of those that failed."""
-        result = activate_agent.handler({"Records": list(records)}, context or Context(timeout=120))
+        result = activate_agent.handler({"Records": list(records)}, context or Context(timeout=60))
         assert set(result) == {"batchItemFailures"}
         return [failure["itemIdentifier"] for failure in result["batchItemFailures"]]
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _FUNCTION = "ActivateAgentFunction"
 _POLL_SECONDS = 0.3
-_TIMEOUT_SECONDS = 120
 
 
 class Mapping:
@@ -35,7 +34,9 @@ class Mapping:
     """
 
     def __init__(self, template: Template, endpoint_url: str | None) -> None:
-        (event,) = template.resources("AWS::Serverless::Function")[_FUNCTION]["Events"].values()
+        function = template.resources("AWS::Serverless::Function")[_FUNCTION]
+        (event,) = function["Events"].values()
+        self._timeout: float = function["Timeout"]
         self._mapping = event["Properties"]
         (pattern,) = self._mapping["FilterCriteria"]["Filters"]
         self._pattern = json.loads(pattern["Pattern"])
@@ -72,7 +73,7 @@ class Mapping:
                 return  # with the pause between two looks
 
     def _hand_over(self, records: list[dict[str, Any]]) -> set[str]:
-        result = activate_agent.handler({"Records": records}, Context(timeout=_TIMEOUT_SECONDS))
+        result = activate_agent.handler({"Records": records}, Context(timeout=self._timeout))
         return {failure["itemIdentifier"] for failure in result["batchItemFailures"]}
 
     def read(self) -> list[dict[str, Any]]:
