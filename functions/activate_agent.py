@@ -6,7 +6,6 @@ Whatever the order and however often, what was found out is written only on the 
 is unchanged.
 """
 
-import math
 import os
 import time
 from collections.abc import Callable
@@ -18,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 
-from agents.activation import ERROR, READY, Candidate, Candidates, candidate
+from agents.activation import Candidate, Candidates, candidate
+from agents.agent import ERROR, PENDING, READY
 from agents.elevenlabs import ElevenLabs, connect
 from agents.errors import ApiError, ServiceUnavailable, as_api_error
 from agents.sealing import unseal
-from deadline import TimeIsUp, deadline
+from deadline import ANSWER_SECONDS, TimeIsUp, deadline, milliseconds_left
 from deployment import Environment
 from telemetry import Reporter, Steps
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from types_boto3_kms import KMSClient
 
 SERVICE = "activate_agent"
+
+CHANGED = "changed"
+"""The outcome of a record whose agent is another by now: nothing is written."""
 
 RECORD_TIME_MS = 30_000
 """What has to be left for a record: the attempts to decrypt it and the one to write, and ElevenLabs' own time."""
@@ -93,7 +96,8 @@ def handler(event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - as Po
     try_record = partial(handle, context=context)
     result = process_partial_response(event=event, record_handler=try_record, processor=processor, context=context)
     if result["batchItemFailures"]:
-        time.sleep(min(pause(event, time.time()), seconds_left(context)))
+        spare = max(milliseconds_left(context) / 1000 - ANSWER_SECONDS, 0)
+        time.sleep(min(pause(event, time.time()), spare))
     return result
 
 
@@ -125,14 +129,16 @@ def handle(record: DynamoDBRecord, context: object) -> None:
 
 
 def activate(record: dict[str, Any], app: Application, log: dict[str, str], steps: Steps) -> str:
-    """Turn a pending agent into one that is ready or in error: return which, or ``changed`` when it is another now."""
+    """Turn a pending agent into one that is ready or in error: return which, or `CHANGED`."""
     agent = candidate(record["dynamodb"]["NewImage"])
     log.update(workspaceId=agent.workspace_id, agentId=agent.agent_id)
+    if agent.status != PENDING:  # whatever the event source mapping lets pass
+        return CHANGED
     reason = find_reason(agent, app, steps)
     log.update(statusReason=reason or "")
     steps.begin("settle")
     if not app.candidates.settle(agent, reason, app.now()):
-        return "changed"
+        return CHANGED
     return ERROR if reason else READY
 
 
@@ -147,11 +153,5 @@ def find_reason(agent: Candidate, app: Application, steps: Steps) -> str | None:
 
 def check_time(context: object) -> None:
     """Raise ServiceUnavailable when this record could outlast the function: the result of its batch would be lost."""
-    if seconds_left(context) * 1000 < RECORD_TIME_MS:
+    if milliseconds_left(context) < RECORD_TIME_MS:
         raise ServiceUnavailable(internal="out of time")
-
-
-def seconds_left(context: object) -> float:
-    """Return the seconds in which the function can still do something before its answer; no end without a clock."""
-    time_left = getattr(context, "get_remaining_time_in_millis", None)
-    return math.inf if time_left is None else max(time_left() / 1000 - 1, 0)

@@ -19,7 +19,7 @@ from agents.sealing import seal
 from agents.store import AgentStore, Write, check_size
 from agents.validation import AllowedValues, validate
 from agents.values import Json, parse_json
-from deadline import TimeIsUp, deadline
+from deadline import TimeIsUp, deadline, milliseconds_left
 from deployment import Environment
 from http_api import Request, answer, read_request
 from telemetry import Reporter, Steps
@@ -210,8 +210,7 @@ def authorize(caller: Caller, workspace_id: str | None) -> None:
 
 def check_time(context: object) -> None:
     """Raise ServiceUnavailable when the function would be ended before it could tell what became of a write."""
-    time_left = getattr(context, "get_remaining_time_in_millis", None)
-    if time_left is not None and time_left() < WRITE_TIME_MS:
+    if milliseconds_left(context) < WRITE_TIME_MS:
         raise ServiceUnavailable(internal="out of time")
 
 

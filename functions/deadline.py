@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from math import inf
 from types import FrameType
 
 ANSWER_SECONDS = 0.5
@@ -30,6 +31,12 @@ def _arm() -> None:
     signal.signal(signal.SIGALRM, _interrupt)
 
 
+def milliseconds_left(context: object) -> float:
+    """Return what Lambda's context says is left of the function's time; without one that knows it, there is no end."""
+    time_left = getattr(context, "get_remaining_time_in_millis", None)
+    return inf if time_left is None else time_left()
+
+
 @contextmanager
 def deadline(context: object) -> Iterator[None]:
     """Interrupt what runs inside when the function's time is nearly over.
@@ -46,11 +53,10 @@ def deadline(context: object) -> Iterator[None]:
         When it was interrupted, if only on its way out. A write may have been done all the same: the retry with the
         same key finds it.
     """
-    time_left = getattr(context, "get_remaining_time_in_millis", None)
-    if time_left is None or threading.current_thread() is not threading.main_thread():
+    seconds = milliseconds_left(context) / 1000 - ANSWER_SECONDS
+    if seconds == inf or threading.current_thread() is not threading.main_thread():
         yield
         return
-    seconds = time_left() / 1000 - ANSWER_SECONDS
     if seconds <= 0:
         raise TimeIsUp
     _arm()

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from activate_agent import Application, compose, find_reason
-from agents.activation import ERROR, READY
+from agents.agent import ERROR, READY
 from agents.errors import Conflict, ValidationFailed, as_api_error, render
 from agents.validation import faults_of
 from deployment import Environment

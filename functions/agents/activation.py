@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from agents.agent import ERROR, READY
 from agents.aws_errors import translated
 from agents.errors import Conflict, InternalError, NotFound
+from agents.store import get_request
 from agents.times import iso
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef, UpdateItemInputTypeDef
-
-PENDING = "pending"
-READY = "ready"
-ERROR = "error"
+    from types_boto3_dynamodb.type_defs import UpdateItemInputTypeDef
 
 
 @dataclass(frozen=True)
@@ -116,9 +114,9 @@ class Candidates:
         ServiceUnavailable, InternalError
             When DynamoDB failed.
         """
-        key: dict[str, AttributeValueTypeDef] = {"workspaceId": {"S": workspace_id}, "_id": {"S": agent_id}}
+        key = {"workspaceId": {"S": workspace_id}, "_id": {"S": agent_id}}
         with translated("GetItem"):
-            item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+            item = self._client.get_item(**get_request(self._table, key)).get("Item")
         if item is None:
             raise NotFound("This workspace has no such agent.")
         if item.get("status") == {"S": READY}:

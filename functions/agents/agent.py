@@ -6,6 +6,9 @@ from datetime import datetime
 from agents.times import iso
 from agents.values import Json
 
+PENDING, READY, ERROR = "pending", "ready", "error"
+"""Values of ``status``."""
+
 ANSWER_FIELDS = (
     "_id",
     "workspaceId",
@@ -90,7 +93,7 @@ def new_agent(
         "workspaceId": workspace_id,
         "userId": user_id,
         "activeSessions": [],
-        "status": "ready" if is_ready else "pending",
+        "status": READY if is_ready else PENDING,
         "currentNode": None,
         "createdAt": timestamp,
         "updatedAt": timestamp,

@@ -92,7 +92,7 @@ def put_request(table: str, item: Item) -> "PutItemInputTypeDef":
 
 
 def get_request(table: str, item: Item) -> "GetItemInputTypeDef":
-    """Build the read of the item that stands where this one was to be written."""
+    """Build the read of the item that stands where this one, or one with its keys, was to be written."""
     key: dict[str, AttributeValueTypeDef] = {name: item[name] for name in ("workspaceId", "_id")}
     return {"TableName": table, "Key": key, "ConsistentRead": True}
 

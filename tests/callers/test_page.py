@@ -84,6 +84,7 @@ def test_a_picture_of_it_is_taken(page: Page, server: Server, tmp_path: Path, py
     )
 
     assert picture.read_bytes().startswith(b"\x89PNG")
+    assert server.headers["x-api-key"] not in page.locator("#ui").inner_text()
 
 
 def around(page: Page, first: str, last: str) -> FloatRect:

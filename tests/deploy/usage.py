@@ -137,11 +137,10 @@ def own_key(deployment: Deployment, made: Made, voice_id: str) -> tuple[dict[str
     tts = {"provider": "11labs_byo", "voiceId": voice_id, "elevenLabsApiKey": TRIED_KEY}
     agent = expect(made.api.post({**made.example, "ttsModel": tts}), 201).body
     check(agent["status"] == "pending", "an agent with an own ElevenLabs key is pending")
-    table = deployment.stack.physical_ids("AWS::DynamoDB::Table")["AgentsTable"]
 
     def settled() -> dict[str, Any] | None:
-        found = item(deployment.cloud, table, agent)
-        return found if found and found["status"] != {"S": "pending"} else None
+        found = stored(deployment, agent)
+        return found if found["status"] != {"S": "pending"} else None
 
     return wait_for(settled, "the stream settles an agent with an own key"), agent
 

@@ -13,11 +13,11 @@ import pytest
 import activate_agent
 import reactivate_agent
 from agents.elevenlabs import connect
-from tests.conftest import BYO, ELEVENLABS_KEY, Client, Stage
+from tests.conftest import BYO, Client, Stage
 from tests.leaks import recorded
 from tests.local import aws, elevenlabs
 from tests.local.gateway import Context
-from tests.local.stream import Mapping
+from tests.local.stream import EventSourceMapping
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Activation:
         Creates agents.
     stage : Stage
         Keeps them.
-    mapping : Mapping
+    mapping : EventSourceMapping
         Reads their stream.
     pauses : list
         Seconds for which the function has paused.
@@ -40,13 +40,13 @@ class Activation:
 
     client: Client
     stage: Stage
-    mapping: Mapping
+    mapping: EventSourceMapping
     pauses: list[float]
     log: io.StringIO
 
     def create(self, voice_id: str = "a-voice", **more: str) -> dict[str, Any]:
         """Create an agent with a key of its own; return it as it was answered."""
-        tts_model = {"provider": "11labs_byo", "voiceId": voice_id, "elevenLabsApiKey": ELEVENLABS_KEY}
+        tts_model = {**BYO["ttsModel"], "voiceId": voice_id}
         agent: dict[str, Any] = self.client.post({**BYO, "ttsModel": tts_model, **more}).body
         assert agent["status"] == "pending"
         return agent
@@ -107,6 +107,6 @@ def activation(
     clock = SimpleNamespace(sleep=pauses.append, time=time.time, monotonic=time.monotonic)
     monkeypatch.setattr(activate_agent, "time", clock)
     with recorded() as log:
-        made = Activation(client, stage, Mapping(stage.template, streams_url), pauses, log)
+        made = Activation(client, stage, EventSourceMapping(stage.template, streams_url), pauses, log)
         made.records()  # what other tests have left
         yield made

@@ -18,7 +18,7 @@ from agents.store import from_item
 from agents.values import to_json
 from tests.local import aws, docs, elevenlabs, terminal
 from tests.local.gateway import Context, gateway, listen
-from tests.local.stream import Mapping
+from tests.local.stream import EventSourceMapping
 from tests.local.template import ROOT, load_template
 
 EXAMPLE_BODY = '{"name":"Sophie","ttsModel":{"provider":"rime"},"llmModel":"gpt-4o","settings":{"speed":0.8}}'
@@ -145,7 +145,7 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _set_up(options: argparse.Namespace) -> Mapping:
+def _set_up(options: argparse.Namespace) -> EventSourceMapping:
     """Make AWS ready and the functions' environment, as the template has it; return what starts activation."""
     aws.use_local_credentials()
     endpoint_url = options.endpoint_url = options.endpoint_url or _embedded(options)
@@ -156,7 +156,7 @@ def _set_up(options: argparse.Namespace) -> Mapping:
     aws.admit_test_keys(template, clients)
     for function in template.resources("AWS::Serverless::Function"):
         os.environ.update(template.environment(function))
-    return Mapping(template, endpoint_url)
+    return EventSourceMapping(template, endpoint_url)
 
 
 def _embedded(options: argparse.Namespace) -> str:
@@ -225,17 +225,21 @@ def _serve(options: argparse.Namespace, out: TextIO) -> int:
     key = manage_api_keys.handler(command, Context())["body"]["key"]
     api = gateway(create_agent.handler, load_template().routes("CreateAgentFunction"))
     server = listen(docs.with_docs(api, key), "127.0.0.1", options.port)
-    here = f"http://127.0.0.1:{server.server_port}"
-    url = f"{here}{create_agent.PATH}"
     with suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end
-        print(f"POST {url}", f"x-api-key: {key}", f"x-workspace-id: {aws.WORKSPACE_ID}", sep="\n", file=out)
-        print(f"\nTry it in a browser: {here}{docs.PATH}", file=out)
-        print(f"Or in another terminal (Ctrl-C stops the server):\n\n{curl(url, key)}\n", file=out)
-        elsewhere = "" if options.endpoint_url == aws.DEFAULT_URL else f" --endpoint-url {options.endpoint_url}"
-        show = f".venv/bin/python -m tests.local agent WORKSPACE ID{elsewhere}"
-        print(f"See how it is stored:\n\n{show}\n", file=out, flush=True)
+        print(_how_to_call(f"http://127.0.0.1:{server.server_port}", key, options.endpoint_url), file=out, flush=True)
         server.serve_forever()
     return 0
+
+
+def _how_to_call(here: str, key: str, endpoint_url: str) -> str:
+    url = f"{here}{create_agent.PATH}"
+    elsewhere = "" if endpoint_url == aws.DEFAULT_URL else f" --endpoint-url {endpoint_url}"
+    return (
+        f"POST {url}\nx-api-key: {key}\nx-workspace-id: {aws.WORKSPACE_ID}\n\n"
+        f"Try it in a browser: {here}{docs.PATH}\n"
+        f"Or in another terminal (Ctrl-C stops the server):\n\n{curl(url, key)}\n\n"
+        f"See how it is stored:\n\n.venv/bin/python -m tests.local agent WORKSPACE ID{elsewhere}\n"
+    )
 
 
 def _agent(options: argparse.Namespace, out: TextIO) -> int:

@@ -20,7 +20,7 @@ _FUNCTION = "ActivateAgentFunction"
 _POLL_SECONDS = 0.3
 
 
-class Mapping:
+class EventSourceMapping:
     """Reads a stream and starts the function, with the filter, size of a batch and attempts of the template's mapping.
 
     Other than there, a record that fails does not hold up those behind it.
