@@ -1,157 +1,116 @@
-"""Lambda handler of the agents table's stream: tries the ElevenLabs key and voice of each new agent that brings a key.
+"""Lambda handler of the agents table's stream: tries the ElevenLabs key of each new agent that has its own.
 
-The event source mapping passes only items that were inserted as ``pending``. A record that fails is handed over again
-until its attempts are used up; then the queue of failures gets its place in the stream, and its agent stays pending.
-Whatever the order and however often, what was found out is written only on the agent that it is about, and only if that
-is unchanged.
+The event source mapping passes only items that were inserted as ``pending``. A record that fails is retried until its
+attempts are used up; then the dead-letter queue gets its position in the stream, and its agent stays pending. A result is
+recorded only if the agent was not modified meanwhile, so order and repetition do not matter.
 """
 
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 
-from agents.activation import Candidate, Candidates, candidate
-from agents.agent import ERROR, PENDING, READY
-from agents.elevenlabs import ElevenLabs, connect
-from agents.errors import ApiError, ServiceUnavailable, as_api_error
-from agents.sealing import unseal
-from deadline import ANSWER_SECONDS, TimeIsUp, deadline, milliseconds_left
-from deployment import Environment
-from telemetry import Reporter, Steps
-
-if TYPE_CHECKING:
-    from types_boto3_kms import KMSClient
+from call_agents.agents.activation import Activation, build_activation
+from call_agents.agents.agent import ERROR, PENDING, READY
+from call_agents.agents.store import agent_from_item
+from call_agents.shared.config import Settings
+from call_agents.shared.deadline import RESERVED_SECONDS, remaining_ms
+from call_agents.shared.invocation import Frame, Invocation, Response, lambda_request_id
 
 SERVICE = "activate_agent"
 
 CHANGED = "changed"
-"""The outcome of a record whose agent is another by now: nothing is written."""
+"""Outcome of a record whose agent was modified or deleted meanwhile: nothing is recorded."""
 
 RECORD_TIME_MS = 30_000
-"""What has to be left for a record: the attempts to decrypt it and the one to write, and ElevenLabs' own time."""
+"""Remaining time that a record needs in the worst case: the calls to KMS, ElevenLabs and DynamoDB."""
 
 MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1, 10
-"""Before records are handed over again."""
+"""Pause before failed records are retried."""
 
 
-@dataclass(frozen=True)
-class Application:
-    """What every record needs and the deployment gives."""
-
-    candidates: Candidates
-    elevenlabs: ElevenLabs
-    kms: "KMSClient"
-    kms_key_id: str
-    now: Callable[[], datetime]
+class RecordFailedError(Exception):
+    """A record has to be retried. It carries no cause, because Powertools keeps it."""
 
 
 @cache
-def application() -> Application:
-    """Compose the application from the environment."""
-    return compose(Environment(os.environ))
-
-
-def compose(environment: Environment) -> Application:
-    """Compose it, for this function or for the operator's."""
-    return Application(
-        # Tried once: a repetition could meet its own write whose answer was lost, and take it for another's.
-        candidates=Candidates(environment.dynamodb(attempts=1), environment.text("AGENTS_TABLE")),
-        elevenlabs=connect(environment.elevenlabs_url, environment.public_roots, time.monotonic),
-        kms=environment.kms(),
-        kms_key_id=environment.text("SECRETS_KEY_ID"),
-        now=lambda: datetime.now(UTC),
-    )
+def frame() -> Frame[Response]:
+    """Return the frame."""
+    return Frame(SERVICE, Settings(os.environ), lambda response, _request_id: response)
 
 
 @cache
-def reporter() -> Reporter:
-    """Make what logs apart from the application: it has to tell why that could not be made."""
-    return Environment(os.environ).reporter(SERVICE)
+def application() -> Activation:
+    """Build the application from the environment."""
+    return build_activation(Settings(os.environ))
 
 
 def handler(event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - as Powertools has it
-    """Try the records of a batch.
+    """Try the keys of a batch of records.
 
     Parameters
     ----------
     event : dict
-        Records of the stream, as Lambda hands them over (AWS, "Using AWS Lambda with Amazon DynamoDB").
+        Records of the stream (AWS, "Using AWS Lambda with Amazon DynamoDB").
     context : object
         Lambda's context.
 
     Returns
     -------
     dict
-        ``{"batchItemFailures": [{"itemIdentifier"}]}``: the sequence numbers of the records that are to be tried again.
+        ``{"batchItemFailures": [{"itemIdentifier"}]}``: the sequence numbers of the records to retry.
     """
-    # Were it raised when all records fail, Lambda would no longer be told which.
+    return handle(event, context, application, time.sleep)
+
+
+def handle(
+    event: dict[str, Any], context: Any, get_application: Callable[[], Activation], sleep: Callable[[float], object]  # noqa: ANN401 - as Powertools has it
+) -> Any:  # noqa: ANN401 - the same
+    """Handle a batch with an application and a pause of your own; otherwise as `handler`."""
+    # Otherwise a batch of which every record fails would raise, and Lambda would not learn which.
     processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
-    try_record = partial(handle, context=context)
-    result = process_partial_response(event=event, record_handler=try_record, processor=processor, context=context)
+    record_handler = partial(handle_record, context=context, get_application=get_application)
+    result = process_partial_response(
+        event=event, record_handler=record_handler, processor=processor, context=context
+    )
     if result["batchItemFailures"]:
-        spare = max(milliseconds_left(context) / 1000 - ANSWER_SECONDS, 0)
-        time.sleep(min(pause(event, time.time()), spare))
+        spare = max(remaining_ms(context) / 1000 - RESERVED_SECONDS, 0)
+        sleep(min(retry_pause(event, time.time()), spare))
     return result
 
 
-def pause(event: dict[str, Any], now: float) -> float:
-    """Return for how many seconds to wait before records are handed over again: as long as they have waited so far.
+def retry_pause(event: dict[str, Any], now: float) -> float:
+    """Return the seconds to wait before records are retried: as long as they have waited so far, within bounds.
 
-    What is busy needs time, and no pause of the stream's own is documented. So each one doubles the age of a record.
+    A stream retries at once, and its attempts must not be used up within a second.
     """
     begun: float = min(record["dynamodb"].get("ApproximateCreationDateTime", now) for record in event["Records"])
     return min(max(now - begun, MIN_PAUSE_SECONDS), MAX_PAUSE_SECONDS)
 
 
-def handle(record: DynamoDBRecord, context: object) -> None:
-    """Try one record and log what became of it; raise when it is to be tried again."""
-    log: dict[str, str] = {"requestId": str(getattr(context, "aws_request_id", ""))}
-    steps = Steps()
-    error: ApiError | None = None
-    try:
-        check_time(context)
-        with deadline(context):
-            log["outcome"] = activate(record.raw_event, application(), log, steps)
-    except (Exception, TimeIsUp) as raised:  # noqa: BLE001 - whatever it is, the record is to be tried again
-        error = ServiceUnavailable(internal="out of time") if isinstance(raised, TimeIsUp) else as_api_error(raised)
-        log.update(outcome=error.code, cause=error.internal)
-    reporter().report(error.status if error else 200, log, steps.milliseconds())
-    if error:
-        # Here, and so without what was raised: Powertools keeps it, and libraries put values into theirs.
-        raise error
+def handle_record(record: DynamoDBRecord, context: object, get_application: Callable[[], Activation]) -> None:
+    """Handle one record; raise RecordFailedError when it has to be retried."""
+    raw = record.raw_event
+    response = frame().run(
+        raw, context, lambda invocation: activate(raw, get_application(), invocation), lambda_request_id(context)
+    )
+    if response.status != 200:  # noqa: PLR2004 - OK
+        raise RecordFailedError
 
 
-def activate(record: dict[str, Any], app: Application, log: dict[str, str], steps: Steps) -> str:
-    """Turn a pending agent into one that is ready or in error: return which, or `CHANGED`."""
-    agent = candidate(record["dynamodb"]["NewImage"])
-    log.update(workspaceId=agent.workspace_id, agentId=agent.agent_id)
-    if agent.status != PENDING:  # whatever the event source mapping lets pass
-        return CHANGED
-    reason = find_reason(agent, app, steps)
-    log.update(statusReason=reason or "")
-    steps.begin("settle")
-    if not app.candidates.settle(agent, reason, app.now()):
-        return CHANGED
-    return ERROR if reason else READY
-
-
-def find_reason(agent: Candidate, app: Application, steps: Steps) -> str | None:
-    """Find out why an agent's key does not open its voice; None when it does."""
-    ids = {"workspace_id": agent.workspace_id, "agent_id": agent.agent_id}
-    steps.begin("unseal")
-    key = unseal(app.kms, app.kms_key_id, agent.ciphertext, **ids)
-    steps.begin("elevenLabs")
-    return app.elevenlabs.try_voice(key, agent.voice_id)
-
-
-def check_time(context: object) -> None:
-    """Raise ServiceUnavailable when this record could outlast the function: the result of its batch would be lost."""
-    if milliseconds_left(context) < RECORD_TIME_MS:
-        raise ServiceUnavailable(internal="out of time")
+def activate(record: dict[str, Any], app: Activation, invocation: Invocation) -> Response:
+    """Turn a pending agent into one that is ready or in error."""
+    # A batch that outlasts the function would lose its results.
+    invocation.check_time(RECORD_TIME_MS)
+    agent = agent_from_item(record["dynamodb"]["NewImage"])
+    invocation.log.update(workspaceId=agent.workspace_id, agentId=agent.id, outcome=CHANGED)
+    if agent.status == PENDING:  # the mapping's filter passes no other
+        reason = app.try_key(agent, invocation)
+        invocation.log["statusReason"] = reason or ""
+        if app.record(agent, reason, invocation):
+            invocation.log["outcome"] = ERROR if reason else READY
+    return Response(200, None)

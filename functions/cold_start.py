@@ -1,29 +1,66 @@
-"""Where Lambda starts `create_agent`: what every request needs is made here, while Lambda initializes the environment.
+"""Entry point of `create_agent` in Lambda: warms up what every request needs while the environment initializes.
 
-Before the first request a function has a whole processor or more, afterwards only its memory's share. Nothing made
-here is unique to an environment or grows old, so a snapshot of it can be restored any number of times (SnapStart): ids
-come from the operating system at each request, connections are opened later, botocore renews credentials itself.
+Lambda gives a function at least a whole processor during initialization, and afterwards only the share of its memory. Nothing
+else depends on this module: with the handler ``create_agent.handler`` everything works the same, and cold starts are slower.
+
+Nothing that is made here is unique to an environment or expires, so SnapStart can restore it any number of times.
 """
 
 import gc
 
-# A tenth of a cold start would go into looking for garbage among modules and classes, which all stay.
+# A tenth of a cold start would be spent looking for garbage among modules and classes, which all stay.
 gc.disable()
 
 import random  # noqa: E402 - the collector has to be off for all that follows
+from contextlib import suppress  # noqa: E402 - the same
+from typing import Any  # noqa: E402 - the same
 
 import create_agent  # noqa: E402 - the same
+from call_agents.agents.validation import validate  # noqa: E402 - the same
 
 try:
-    from snapshot_restore_py import register_after_restore  # type: ignore[import-not-found]  # only Lambda's runtime has it
+    from snapshot_restore_py import register_after_restore  # type: ignore[import-not-found]  # only in Lambda's runtime
 except ImportError:
     pass
 else:
-    # The pauses before retries, for which the generator is used, would be the same in all environments of a snapshot.
+    # botocore's pauses before retries would otherwise be the same in all environments of a snapshot.
     register_after_restore(random.seed)
 
 handler = create_agent.handler
 
-create_agent.prepare()
+
+class _NotSentError(Exception):
+    """Ends a dry run."""
+
+
+def _stop(**_: object) -> None:
+    raise _NotSentError
+
+
+def warm_up() -> None:
+    """Build everything and dry-run the calls of a request: botocore loads models and credentials, nothing is sent.
+
+    Errors are ignored here; the first request reports them.
+    """
+    create_agent.frame()
+    with suppress(Exception):
+        app = create_agent.application()
+        with suppress(Exception):
+            validate({}, app.allowed, strict=False)
+        clients: list[Any] = [app.keys.client, *([app.rate_limiter.client] if app.rate_limiter else [])]
+        for client in clients:
+            client.meta.events.register_first("before-send", _stop)
+        with suppress(Exception):
+            app.keys.find_by_hash("warm-up")
+        with suppress(Exception):
+            app.agents.client.put_item(TableName=app.agents.table, Item={"workspaceId": {"S": "warm-up"}})
+        if app.rate_limiter:
+            with suppress(Exception):
+                app.rate_limiter.count("warm-up", app.now())
+        for client in clients:
+            client.meta.events.unregister("before-send", _stop)
+
+
+warm_up()
 gc.freeze()
 gc.enable()

@@ -1,221 +1,181 @@
-"""Lambda handler of ``POST /v1/api/agents``: the whole flow of a request, on one screen."""
+"""Lambda handler of ``POST /v1/api/agents``."""
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from agents.agent import Agent, new_agent
-from agents.api_keys import Caller, caller_of, check_key, ids_in, key_hash
-from agents.errors import InternalError, MissingHeader, ServiceUnavailable, WorkspaceForbidden, as_api_error, render
-from agents.idempotency import agent_id, check_idempotency_key, digest
-from agents.key_store import KeyStore
-from agents.rate_limit import RateLimiter
-from agents.sealing import seal
-from agents.store import AgentStore, Write, check_size
-from agents.validation import AllowedValues, validate
-from agents.values import Json, parse_json
-from deadline import TimeIsUp, deadline, milliseconds_left
-from deployment import Environment
-from http_api import Request, answer, read_request
-from telemetry import Reporter, Steps
-
-if TYPE_CHECKING:
-    from types_boto3_kms import KMSClient
+from call_agents.agents.agent import new_agent
+from call_agents.agents.idempotency import check_idempotency_key, derive_agent_id, digest
+from call_agents.agents.store import AgentStore, check_size
+from call_agents.agents.validation import validate
+from call_agents.api_keys.key import Caller, caller_of, check_key, ids_of, key_hash
+from call_agents.api_keys.rate_limit import RateLimiter
+from call_agents.api_keys.store import ApiKeyStore
+from call_agents.shared.config import AllowedValues, Settings
+from call_agents.shared.errors import InternalError, MissingHeader, ServiceUnavailable, WorkspaceForbidden
+from call_agents.shared.http import Request, gateway_response, read_request
+from call_agents.shared.invocation import Frame, Invocation, Response
+from call_agents.shared.json_values import parse_json
+from call_agents.shared.secret_box import SecretBox
 
 PATH = "/v1/api/agents"
 SERVICE = "create_agent"
 
-STRICT_APPLIED = {"Preference-Applied": "handling=strict"}
-"""Header of every answer to a known caller who sent ``Prefer: handling=strict`` (RFC 7240 §3)."""
-
-REPLAYED = {"Idempotent-Replayed": "true"}
-"""Header of every answer but the first to the same idempotency key."""
-
 WRITE_TIME_MS = 7000
-"""What has to be left for a write that hangs and the read that settles it: six attempts of 1 s, as a rule."""
+"""Remaining time that a write needs in the worst case: three attempts of 1 s, and three reads of 1 s to verify it."""
 
 
 @dataclass(frozen=True)
 class Application:
-    """What every request needs and the deployment gives: made once, at the first request."""
+    """What every request needs. It is built from the settings at the first request, or by a test."""
 
-    keys: KeyStore
-    limiter: RateLimiter | None
+    keys: ApiKeyStore
+    rate_limiter: RateLimiter | None
     agents: AgentStore
+    secrets: SecretBox
     allowed: AllowedValues
     allow_test_keys: bool
-    kms: Callable[[], "KMSClient"]
-    kms_key_id: str
     now: Callable[[], datetime]
     new_token: Callable[[], str]
 
 
-@dataclass
-class Notes:
-    """What is noted of a request on its way, whether it succeeds or fails.
-
-    Parameters
-    ----------
-    log : dict
-        Ids and outcomes for the log line.
-    steps : Steps
-        Of the flow, as they begin.
-    headers : dict
-        Of the answer, once the caller is known.
-    """
-
-    log: dict[str, str]
-    steps: Steps = field(default_factory=Steps)
-    headers: dict[str, str] = field(default_factory=dict)
+@cache
+def frame() -> Frame[dict[str, Any]]:
+    """Return the frame, which is separate from the application so that a failure to build that is logged, too."""
+    return Frame(SERVICE, Settings(os.environ), gateway_response)
 
 
 @cache
 def application() -> Application:
-    """Compose the application from the environment; the KMS client is made when the first secret comes."""
-    environment = Environment(os.environ)
-    dynamodb = environment.dynamodb()
+    """Build the application from the environment."""
+    return build(Settings(os.environ))
+
+
+def build(settings: Settings) -> Application:
+    """Build the application from settings; raise ConfigError when one is missing or wrong."""
+    limit = settings.count("RATE_LIMIT_PER_MINUTE")
+    dynamodb = settings.dynamodb()
     return Application(
-        keys=KeyStore(dynamodb, environment.text("API_KEYS_TABLE")),
-        limiter=_limiter(environment),
-        agents=AgentStore(dynamodb, environment.text("AGENTS_TABLE")),
-        allowed=environment.allowed_values,
-        allow_test_keys=environment.allow_test_keys,
-        kms=cache(environment.kms),
-        kms_key_id=environment.text("SECRETS_KEY_ID"),
+        keys=ApiKeyStore(dynamodb, settings.text("API_KEYS_TABLE")),
+        # One attempt: if the counter is unavailable the request proceeds, so it must not wait for retries.
+        rate_limiter=RateLimiter(settings.dynamodb(attempts=1), settings.text("RATE_LIMITS_TABLE"), limit)
+        if limit
+        else None,
+        agents=AgentStore(dynamodb, settings.text("AGENTS_TABLE")),
+        secrets=SecretBox(cache(settings.kms), settings.text("SECRETS_KEY_ID")),
+        allowed=settings.allowed_values,
+        allow_test_keys=settings.allow_test_keys,
         now=lambda: datetime.now(UTC),
         new_token=token_hex,
     )
 
 
-def _limiter(environment: Environment) -> RateLimiter | None:
-    limit = environment.count("RATE_LIMIT_PER_MINUTE")
-    if limit == 0:
-        return None
-    # It is tried once: when it fails, requests pass, and they must not wait for it.
-    return RateLimiter(environment.dynamodb(attempts=1), environment.text("RATE_LIMITS_TABLE"), limit)
-
-
-@cache
-def reporter() -> Reporter:
-    """Make what logs apart from the application: it has to tell why that could not be made."""
-    return Environment(os.environ).reporter(SERVICE)
-
-
-def prepare() -> None:
-    """Make before the first request what every request needs; what is wrong with it, the request will tell."""
-    reporter()
-    with suppress(Exception):
-        application()
-
-
 def handler(event: object, context: object) -> dict[str, Any]:
-    """Answer one event of the HTTP API (payload 2.0); never raise, for the gateway would answer that in its own way.
+    """Handle one event of the HTTP API (payload format 2.0).
 
     Parameters
     ----------
     event : object
-        The event; any other than the gateway's is answered 404.
+        The gateway's event. Any other event gets 404.
     context : object
         Lambda's context.
 
     Returns
     -------
     dict
-        ``statusCode``, ``headers``, ``body``.
+        ``statusCode``, ``headers`` and ``body``. It never raises: the gateway would respond in its own format.
     """
+    return handle(event, context, application)
+
+
+def handle(event: object, context: object, get_application: Callable[[], Application]) -> dict[str, Any]:
+    """Handle one event with an application of your own; parameters and result otherwise as for `handler`."""
     request = read_request(event, context)
-    notes = Notes({"requestId": request.id})
-    try:
-        with deadline(context):
-            agent, headers = create(request, context, application(), notes)
-            result = answer(201, agent, request.id, {**notes.headers, **headers})
-    except (Exception, TimeIsUp) as raised:  # noqa: BLE001 - the one place where everything ends
-        error = ServiceUnavailable(internal="out of time") if isinstance(raised, TimeIsUp) else as_api_error(raised)
-        notes.log.update(outcome=error.code, cause=error.internal)
-        headers = {**notes.headers, **error.headers}
-        result = answer(error.status, render(error, request.id), request.id, headers)
-    reporter().report(result["statusCode"], notes.log, notes.steps.milliseconds())
-    return result
+    return frame().run(event, context, lambda invocation: create(request, get_application(), invocation), request.id)
 
 
-def create(request: Request, context: object, app: Application, notes: Notes) -> tuple[Json, dict[str, str]]:
-    """Create an agent and return it, with headers; nothing of the body is looked at before the caller is known."""
+def create(request: Request, app: Application, invocation: Invocation) -> Response:
+    """Create an agent. Nothing of the body is read before the caller is authenticated."""
     request.check_route("POST", PATH)
-    notes.steps.begin("authenticate")
-    caller = authenticate(request, app, notes)
+    now = app.now()
+    caller = authenticate(request, app, now, invocation)
     strict = request.prefers_strict()
-    notes.headers.update(STRICT_APPLIED if strict else {})
-    limit_rate(caller, app, notes)
+    if strict:
+        invocation.headers["Preference-Applied"] = "handling=strict"  # RFC 7240 §3
+    limit_rate(caller, app, now, invocation)
     authorize(caller, request.headers.get("x-workspace-id"))
     given_key = request.headers.get("idempotency-key")
     idempotency_key = app.new_token() if given_key is None else check_idempotency_key(given_key)
-    notes.steps.begin("validate")
+
+    invocation.timer.begin("validate")
     request.check_media_type()
     text = request.text()
     body = parse_json(text)
-    wanted = validate(body, app.allowed, strict=strict)
+    valid = validate(body, app.allowed, strict=strict)
+    check_size(valid.fields, len(text))
+
+    agent_id = derive_agent_id(caller.workspace_id, idempotency_key)
+    invocation.log["agentId"] = agent_id
+    encrypted_key = encrypt(valid.secret, caller, agent_id, app, invocation)
     agent = new_agent(
-        wanted.fields,
-        agent_id=agent_id(caller.workspace_id, idempotency_key),
+        valid.fields,
+        agent_id=agent_id,
         workspace_id=caller.workspace_id,
         user_id=caller.user_id,
-        is_ready=wanted.secret is None,
-        now=app.now(),
+        encrypted_key=encrypted_key,
+        now=now,
     )
-    notes.log.update(agentId=agent.id)
-    check_size(agent, len(text))
-    check_time(context)
-    if wanted.secret is not None:
-        notes.steps.begin("seal")
-        agent = sealed(agent, wanted.secret, app)
-        check_time(context)
-    notes.steps.begin("store")
-    write = Write(agent, digest(idempotency_key, body), app.new_token())
-    stored, replayed = app.agents.create(write, lambda cause: notes.log.update(unclearWrite=cause))
-    notes.log.update(outcome="replayed" if replayed else "created")
-    return stored.answer(), {"Location": f"{PATH}/{stored.id}", **(REPLAYED if replayed else {})}
+    # If too little time remains to write and verify, the outcome would be unknown to the caller.
+    invocation.check_time(WRITE_TIME_MS)
+    invocation.timer.begin("store")
+    created = app.agents.create(agent, digest(idempotency_key, body), app.new_token())
+    invocation.log.update(
+        outcome="replayed" if created.replayed else "created", unknownOutcome=created.unknown_outcome
+    )
+    headers = {"Location": f"{PATH}/{agent_id}"}
+    if created.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return Response(201, created.agent.body(), headers)
 
 
-def authenticate(request: Request, app: Application, notes: Notes) -> Caller:
-    """Find out who calls, with one consistent read: a revoked key is refused from the next request on."""
+def authenticate(request: Request, app: Application, now: datetime, invocation: Invocation) -> Caller:
+    """Identify the caller with one consistent read, so that a revoked key is refused from the next request on."""
+    invocation.timer.begin("authenticate")
     key = check_key(request.headers.get("x-api-key"), allow_test_keys=app.allow_test_keys)
-    record = app.keys.read(key_hash(key))
-    notes.log.update(ids_in(record))
-    return caller_of(record, app.now())
+    record = app.keys.find_by_hash(key_hash(key))
+    invocation.log.update(ids_of(record))
+    return caller_of(record, now)
 
 
-def limit_rate(caller: Caller, app: Application, notes: Notes) -> None:
-    """Raise RateLimitExceeded when the key has sent too much; a limiter that fails protects nobody and lets it pass."""
-    if app.limiter is None:
+def limit_rate(caller: Caller, app: Application, now: datetime, invocation: Invocation) -> None:
+    """Raise RateLimitExceeded when the key has sent too much. Fails open: without a counter, the request proceeds."""
+    if app.rate_limiter is None:
         return
-    notes.steps.begin("limit")
+    invocation.timer.begin("rateLimit")
     try:
-        notes.headers.update(app.limiter.count(caller.key_id, app.now()))
+        invocation.headers.update(app.rate_limiter.count(caller.key_id, now))
     except (InternalError, ServiceUnavailable) as error:
-        notes.log.update(limiterFailure=error.internal)
+        invocation.log["rateLimiterFailure"] = error.internal
 
 
 def authorize(caller: Caller, workspace_id: str | None) -> None:
-    """Raise MissingHeader or WorkspaceForbidden unless the caller's key opens this workspace."""
+    """Raise MissingHeader or WorkspaceForbidden unless the caller's key gives access to this workspace."""
     if not workspace_id:
         raise MissingHeader
     if workspace_id != caller.workspace_id:
         raise WorkspaceForbidden
 
 
-def check_time(context: object) -> None:
-    """Raise ServiceUnavailable when the function would be ended before it could tell what became of a write."""
-    if milliseconds_left(context) < WRITE_TIME_MS:
-        raise ServiceUnavailable(internal="out of time")
-
-
-def sealed(agent: Agent, secret: str, app: Application) -> Agent:
-    """Return the agent with its ElevenLabs key sealed for it."""
-    workspace_id = agent.fields["workspaceId"]
-    ciphertext = seal(app.kms(), app.kms_key_id, secret, workspace_id=workspace_id, agent_id=agent.id)
-    return agent.with_sealed_key(ciphertext)
+def encrypt(
+    secret: str | None, caller: Caller, agent_id: str, app: Application, invocation: Invocation
+) -> str | None:
+    """Encrypt the agent's own ElevenLabs key, if it has one."""
+    if secret is None:
+        return None
+    invocation.check_time(WRITE_TIME_MS)
+    invocation.timer.begin("encrypt")
+    return app.secrets.encrypt(secret, workspace_id=caller.workspace_id, agent_id=agent_id)

@@ -1,26 +1,26 @@
-"""API keys: how they are made, read, hashed and checked. A key itself is stored nowhere.
+"""API keys: how they are made, hashed and checked. A key itself is never stored.
 
 ::
 
     cca_live_5kJ2mQ9xTb0z_<43 random characters><6 characters of checksum>
     └ kind ─┘└─ key id ─┘
 
-The prefix is for people and secret scanners, the key id is public and for logs, 43 characters of 62 kinds hold 256
-random bits, and the CRC-32 lets a mistyped or invented key be refused without a read. Keys of the kind ``test`` are for
-sample events and local runs: none is ever issued, and a deployed function refuses them.
+The prefix is for people and secret scanners, the key id is public and for logs, 43 random characters hold 256 bits, and the
+CRC-32 lets a mistyped key be refused without a read. Keys of the kind ``test`` are for sample events and local runs: they
+are never issued, and a deployed function refuses them.
 """
 
 import hashlib
 import re
+import secrets
 import string
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from agents.errors import InvalidApiKey, MissingApiKey
-from agents.values import from_attribute
+from call_agents.shared.errors import InvalidApiKey, MissingApiKey
+from call_agents.shared.json_values import Json
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 KEY_ID_LENGTH = 12
@@ -33,7 +33,11 @@ REVOKED = "revoked"
 _FORMAT = re.compile(f"cca_(live|test)_[0-9A-Za-z]{{{KEY_ID_LENGTH}}}_[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}")
 
 RandomText = Callable[[int], str]
-"""Gives that many characters of `ALPHABET`, each as likely as the others and not to be guessed."""
+"""Returns that many random characters of `ALPHABET`, such as `random_text`."""
+
+Record = dict[str, Json]
+"""Attributes of a key's record by name: ``keyHash``, ``keyId``, ``prefix``, ``workspaceId``, ``userId``, ``status``,
+``createdAt`` and, when there are any, ``name``, ``expiresAt`` (epoch seconds), ``rotatedTo``, ``revokedAt``."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Caller:
     key_id : str
         Public id of the key, for logs.
     workspace_id : str
-        The one workspace that the key opens.
+        The one workspace that the key gives access to.
     user_id : str
         The key's owner.
     """
@@ -55,21 +59,13 @@ class Caller:
     user_id: str
 
 
+def random_text(length: int) -> str:
+    """Return random characters of `ALPHABET` that cannot be guessed."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
 def new_key(random_text: RandomText, kind: str = "live") -> str:
-    """Make an API key.
-
-    Parameters
-    ----------
-    random_text : RandomText
-        Source of randomness.
-    kind : str
-        ``live``, or ``test`` for the sample events' key.
-
-    Returns
-    -------
-    str
-        The key. It is to be shown once and never stored.
-    """
+    """Return a new API key, which is to be shown once and never stored; kind is ``live``, or ``test`` for samples."""
     head = f"cca_{kind}_{random_text(KEY_ID_LENGTH)}_{random_text(SECRET_LENGTH)}"
     return head + _checksum(head)
 
@@ -85,7 +81,7 @@ def key_id(key: str) -> str:
 
 
 def key_hash(key: str) -> str:
-    """Return the partition key of a key's record. A plain SHA-256 will do: 256 random bits cannot be guessed."""
+    """Return the partition key of a key's record. A plain SHA-256 is enough: 256 random bits cannot be guessed."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -99,7 +95,7 @@ def _checksum(head: str) -> str:
 
 
 def check_key(key: str | None, *, allow_test_keys: bool) -> str:
-    """Check all of a key that can be checked without a read.
+    """Check everything about a key that needs no read.
 
     Parameters
     ----------
@@ -111,14 +107,14 @@ def check_key(key: str | None, *, allow_test_keys: bool) -> str:
     Returns
     -------
     str
-        The key, well formed.
+        The well-formed key.
 
     Raises
     ------
     MissingApiKey
         When there is none.
     InvalidApiKey
-        When its form or its checksum is wrong, or it is a test key and those are not allowed.
+        When its format or checksum is wrong, or it is a test key and those are not allowed.
     """
     if not key:
         raise MissingApiKey
@@ -130,46 +126,42 @@ def check_key(key: str | None, *, allow_test_keys: bool) -> str:
     return key
 
 
-def caller_of(item: dict[str, Any] | None, now: datetime) -> Caller:
-    """Read who a key belongs to from the key's record; anything odd in it closes the door.
+def caller_of(record: Record | None, now: datetime) -> Caller:
+    """Return the owner of an active key; a malformed record is treated as an invalid key.
 
     Parameters
     ----------
-    item : dict or None
-        The record as DynamoDB gives it, None when there is none.
+    record : Record or None
+        The key's record; None when there is none.
     now : datetime
-        In UTC.
-
-    Returns
-    -------
-    Caller
-        The owner of an active key.
+        For the expiry.
 
     Raises
     ------
     InvalidApiKey
         When the key is unknown, revoked or expired, or its record is malformed.
     """
-    if item is None:
+    if record is None:
         raise InvalidApiKey(internal="unknown key")
-    caller = Caller(_name(item, "keyId"), _name(item, "workspaceId"), _name(item, "userId"))
-    if item.get("status") != {"S": ACTIVE}:
+    caller = Caller(_text(record, "keyId"), _text(record, "workspaceId"), _text(record, "userId"))
+    if record.get("status") != ACTIVE:
         raise InvalidApiKey(internal="key is not active")
-    if "expiresAt" in item and not _is_later(from_attribute(item["expiresAt"]), now):
+    if "expiresAt" in record and not _is_later(record["expiresAt"], now):
         raise InvalidApiKey(internal="key is expired")
     return caller
 
 
-def ids_in(item: dict[str, Any] | None) -> dict[str, str]:
-    """Return whose key a record is of, for the log: when a key has ended, that is what its customer will ask."""
-    return {name: (item or {}).get(name, {}).get("S", "") for name in ("keyId", "workspaceId")}
+def ids_of(record: Record | None) -> dict[str, str]:
+    """Return key id and workspace for the log, also of a revoked or expired key."""
+    ids = {name: (record or {}).get(name) for name in ("keyId", "workspaceId")}
+    return {name: value for name, value in ids.items() if isinstance(value, str)}
 
 
-def _name(item: dict[str, Any], attribute: str) -> str:
-    name: str = item.get(attribute, {}).get("S", "")
-    if not name:
+def _text(record: Record, attribute: str) -> str:
+    value = record.get(attribute)
+    if not isinstance(value, str) or not value:
         raise InvalidApiKey(internal=f"malformed key record: {attribute}")
-    return name
+    return value
 
 
 def _is_later(epoch_seconds: object, now: datetime) -> bool:

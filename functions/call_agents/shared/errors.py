@@ -1,10 +1,10 @@
-"""Everything that goes wrong, as one tree; an error is an answer.
+"""Everything that goes wrong, as one tree. Every error is a response.
 
 ::
 
     ApiError
     ├── InvalidJson            400  not JSON, not an object, not UTF-8, empty
-    ├── ValidationFailed       400  every fault of the body at once
+    ├── ValidationFailed       400  all field errors of the body at once
     ├── MissingHeader          400
     ├── InvalidHeader          400
     ├── Unauthorized           401
@@ -13,64 +13,45 @@
     ├── WorkspaceForbidden     403  says nothing of whether the workspace exists
     ├── NotFound               404
     ├── MethodNotAllowed       405
-    ├── Conflict               409  an operator's command meets another state
+    ├── Conflict               409  an operator's command does not fit the state
     ├── PayloadTooLarge        413
     ├── UnsupportedMediaType   415
     ├── IdempotencyKeyReused   422
     ├── RateLimitExceeded      429
-    ├── InternalError          500  no detail of the inside, ever
-    │   └── DeploymentError         a variable of the environment is missing
-    └── ServiceUnavailable     503  nothing was written, or the retry finds it
+    ├── InternalError          500  never shows internal details
+    │   └── ConfigError             an environment variable is missing or wrong
+    └── ServiceUnavailable     503  nothing was written, or a retry with the same key finds it
+        └── UnknownOutcome          a write failed without telling whether it succeeded
 
-An error has two messages: the public one is answered, ``internal`` is only logged. Neither may hold a value that a
-client sent: a secret could be in it.
+An error has two messages: the public one is sent to the caller, ``internal`` is only logged. Neither may hold a value
+that a caller sent, because it could be a secret.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict
 from pathlib import PurePath
 from traceback import extract_tb
 from typing import Any, ClassVar
 
-from agents.times import iso
+from call_agents.shared.field_errors import FieldError
 
 MAX_DETAILS = 100
-"""Faults that are looked for in one body; 256 KiB can hold tens of thousands."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing wrong with one field.
-
-    Parameters
-    ----------
-    path : str
-        Where: ``ttsModel.voiceId``, ``phoneNumberIds[2]``. Empty for the body as a whole.
-    code : str
-        What, for programs: ``missing``, ``string_type``.
-    message : str
-        What was expected, for people. Never the value.
-    """
-
-    path: str
-    code: str
-    message: str
+"""Field errors reported for one body; 256 KiB can hold tens of thousands."""
 
 
 class ApiError(Exception):
-    """Base of the tree: an error that has an answer.
+    """Base of the tree: an error that has a response.
 
     Parameters
     ----------
     message : str, optional
         Public message; the class's own when left out.
-    faults : Sequence[Fault]
-        Answered as ``error.details``.
+    details : Sequence[FieldError]
+        Returned as ``error.details``.
     internal : str
-        For the log only: the name of a cause, never a value that was sent.
+        For the log only: the name of the cause, never a value that was sent.
     headers, members : Mapping
-        What this one adds to the answer's headers and to the body's ``error``.
+        What the class adds to the response's headers and to the body's ``error``.
     """
 
     status: ClassVar[int] = 500
@@ -83,13 +64,17 @@ class ApiError(Exception):
         self,
         message: str | None = None,
         *,
-        faults: Sequence[Fault] = (),
+        details: Sequence[FieldError] = (),
         internal: str = "",
     ) -> None:
         self.public = self.message if message is None else message
-        self.faults = faults
+        self.details = details
         self.internal = internal
         super().__init__(f"{self.status} {self.code}")
+
+    def log_fields(self) -> dict[str, str]:
+        """Return what the log line says about the error."""
+        return {"outcome": self.code, "cause": self.internal}
 
 
 class InvalidJson(ApiError):
@@ -101,21 +86,21 @@ class InvalidJson(ApiError):
 
     @classmethod
     def because(cls, problem: str) -> "InvalidJson":
-        """Make the error with a sentence on what is wrong before the one on what to do."""
+        """Return the error with a sentence on what is wrong before the one on what to do."""
         return cls(f"{problem} {cls.message}")
 
 
 class ValidationFailed(ApiError):
-    """The body is JSON, but not what the API page asks for."""
+    """The body is JSON, but its fields are wrong."""
 
     status = 400
     code = "validation_error"
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        first = faults[0]
-        more = f" (and {len(faults) - 1} more, see error.details)" if len(faults) > 1 else ""
+    def __init__(self, details: Sequence[FieldError]) -> None:
+        first = details[0]
+        more = f" (and {len(details) - 1} more, see error.details)" if len(details) > 1 else ""
         message = f"{first.path}: {first.message}{more}" if first.path else f"{first.message}{more}"
-        super().__init__(message, faults=faults)
+        super().__init__(message, details=details)
 
 
 class MissingHeader(ApiError):
@@ -127,7 +112,7 @@ class MissingHeader(ApiError):
 
 
 class InvalidHeader(ApiError):
-    """A header has a value outside its rule."""
+    """A header has an invalid value."""
 
     status = 400
     code = "invalid_header"
@@ -135,7 +120,7 @@ class InvalidHeader(ApiError):
 
 
 class Unauthorized(ApiError):
-    """The caller is not known; RFC 9110 §15.5.2 asks for the challenge."""
+    """The caller is unknown; RFC 9110 §15.5.2 requires the challenge header."""
 
     status = 401
     headers: Mapping[str, str] = {"WWW-Authenticate": 'ApiKey realm="agents"'}
@@ -149,7 +134,7 @@ class MissingApiKey(Unauthorized):
 
 
 class InvalidApiKey(Unauthorized):
-    """A key that opens nothing: malformed, unknown, revoked or expired, all alike."""
+    """The key is malformed, unknown, revoked or expired; the response is the same for all."""
 
     code = "invalid_api_key"
     message = (
@@ -159,7 +144,7 @@ class InvalidApiKey(Unauthorized):
 
 
 class WorkspaceForbidden(ApiError):
-    """The key is valid, for another workspace."""
+    """The key is valid, but for another workspace."""
 
     status = 403
     code = "workspace_forbidden"
@@ -169,7 +154,7 @@ class WorkspaceForbidden(ApiError):
 
 
 class NotFound(ApiError):
-    """There is no such thing here."""
+    """Nothing exists at this path or under this id."""
 
     status = 404
     code = "not_found"
@@ -177,7 +162,7 @@ class NotFound(ApiError):
 
 
 class MethodNotAllowed(ApiError):
-    """The path is right, the method is not; RFC 9110 §15.5.6 asks for ``Allow``."""
+    """The path is right, the method is not; RFC 9110 §15.5.6 requires ``Allow``."""
 
     status = 405
     code = "method_not_allowed"
@@ -186,7 +171,7 @@ class MethodNotAllowed(ApiError):
 
 
 class Conflict(ApiError):
-    """The command does not fit the state that it met."""
+    """The command does not fit the current state."""
 
     status = 409
     code = "conflict"
@@ -197,11 +182,11 @@ class PayloadTooLarge(ApiError):
 
     status = 413
     code = "payload_too_large"
-    message = "The body must not be larger than 256 KiB. Shorten or leave out what is long."
+    message = "The body must not be larger than 256 KiB. Shorten or remove long fields."
 
 
 class UnsupportedMediaType(ApiError):
-    """The ``Content-Type`` is not JSON; ``Accept`` in the answer names what is accepted (RFC 9110 §15.5.16)."""
+    """The ``Content-Type`` is not JSON; the response's ``Accept`` says what is accepted (RFC 9110 §15.5.16)."""
 
     status = 415
     code = "unsupported_media_type"
@@ -210,40 +195,40 @@ class UnsupportedMediaType(ApiError):
 
 
 class IdempotencyKeyReused(ApiError):
-    """The ``Idempotency-Key`` has created another agent before."""
+    """The ``Idempotency-Key`` was used with another body before."""
 
     status = 422
     code = "idempotency_key_reused"
     message = (
         "This Idempotency-Key was used with another body before. Use a new key for a new agent. To get the first "
-        "agent's answer again, send its body unchanged."
+        "response again, send its body unchanged."
     )
 
 
 class RateLimitExceeded(ApiError):
-    """The API key has used up its minute (RFC 6585 §4).
+    """The API key has sent too many requests in this minute (RFC 6585 §4).
 
     Parameters
     ----------
     seconds : int
-        Until the next minute begins; 1 at least.
-    reset_at : datetime
-        When it begins, in UTC.
+        Until the next minute begins, 1 or more.
+    reset_at : str
+        When it begins, ISO 8601 in UTC.
     headers : Mapping[str, str]
-        The RateLimit fields.
+        The RateLimit headers.
     """
 
     status = 429
     code = "rate_limit_exceeded"
 
-    def __init__(self, seconds: int, reset_at: datetime, headers: Mapping[str, str]) -> None:
+    def __init__(self, seconds: int, reset_at: str, headers: Mapping[str, str]) -> None:
         super().__init__(f"This API key has sent too many requests. Wait {seconds} s, then send this one again.")
         self.headers = {**headers, "Retry-After": str(seconds)}
-        self.members = {"reset_at": iso(reset_at)}
+        self.members = {"reset_at": reset_at}
 
 
 class InternalError(ApiError):
-    """A fault on the server's side."""
+    """A bug or a misconfiguration on our side."""
 
     code = "internal_error"
     message = (
@@ -252,12 +237,12 @@ class InternalError(ApiError):
     )
 
 
-class DeploymentError(InternalError):
-    """The environment lacks something. ``internal`` names the variable, never its value."""
+class ConfigError(InternalError):
+    """An environment variable is missing or wrong. ``internal`` names it, never its value."""
 
 
 class ServiceUnavailable(ApiError):
-    """The database or the key service throttled, failed or timed out."""
+    """DynamoDB, KMS or ElevenLabs throttled, failed or timed out."""
 
     status = 503
     code = "service_unavailable"
@@ -268,19 +253,30 @@ class ServiceUnavailable(ApiError):
     headers: Mapping[str, str] = {"Retry-After": "1"}
 
 
-def as_api_error(error: Exception) -> ApiError:
-    """Turn any exception into an error that has an answer.
+class UnknownOutcome(ServiceUnavailable):
+    """A write failed without telling whether it succeeded, and reading the item failed too or found nothing.
 
     Parameters
     ----------
-    error : Exception
-        What was raised.
+    internal : str
+        The last failure.
+    write : str
+        The failure of the write.
+    """
 
-    Returns
-    -------
-    ApiError
-        The error itself when it is one; else an InternalError that tells the log the type and the way to it, but not
-        the text: libraries put values into theirs.
+    def __init__(self, *, internal: str, write: str) -> None:
+        super().__init__(internal=internal)
+        self._write = write
+
+    def log_fields(self) -> dict[str, str]:
+        """Return what the log line says about the error."""
+        return {**super().log_fields(), "unknownOutcome": self._write}
+
+
+def as_api_error(error: Exception) -> ApiError:
+    """Return the error itself if it is an ApiError, else an InternalError.
+
+    The log gets the exception's type and the lines it passed through, but not its text: libraries put values into it.
     """
     if isinstance(error, ApiError):
         return error
@@ -289,22 +285,22 @@ def as_api_error(error: Exception) -> ApiError:
 
 
 def render(error: ApiError, request_id: str) -> dict[str, Any]:
-    """Make the body of an error's answer: the one shape that every error has.
+    """Return the body of an error response; every error has this shape.
 
     Parameters
     ----------
     error : ApiError
         What went wrong.
     request_id : str
-        Under which the log has the rest.
+        The id under which the log has the cause.
 
     Returns
     -------
     dict
-        ``{"message", "error": {"code", "message", "requestId", "reset_at"?, "details"?}}``; ``message`` stands twice
-        because the vendor's SDK and the gateway's own answers have it on top, the API page inside.
+        ``{"message", "error": {"code", "message", "requestId", "reset_at"?, "details"?}}``. ``message`` is there twice:
+        the vendor's SDK and the gateway's own responses have it at the top, the API page has it in ``error``.
     """
     inner: dict[str, Any] = {"code": error.code, "message": error.public, "requestId": request_id, **error.members}
-    if error.faults:
-        inner["details"] = [asdict(fault) for fault in error.faults]
+    if error.details:
+        inner["details"] = [asdict(detail) for detail in error.details]
     return {"message": error.public, "error": inner}

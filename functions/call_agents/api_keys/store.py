@@ -1,28 +1,23 @@
-"""The records of API keys in DynamoDB.
+"""The table of API keys.
 
-A record stands under the hash of its key. One more item for each workspace, its directory, holds the ids and hashes of
-the workspace's keys, so that they can be listed and found with reads of single items only: no index, no scan. It has
-room for some 4,000 keys.
+The partition key of a record is the hash of its API key. Each workspace has one more item, its directory, with the ids and
+hashes of its keys, so that keys are listed and found with reads of single items: no index, no scan. A directory has room for
+some 4,000 keys.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from agents.api_keys import ACTIVE, REVOKED, key_hash, key_id, key_prefix
-from agents.aws_errors import translated
-from agents.errors import Conflict, NotFound, ServiceUnavailable
-from agents.times import iso
-from agents.values import from_attribute, to_attribute
+from call_agents.api_keys.key import ACTIVE, REVOKED, Record, key_hash, key_id, key_prefix
+from call_agents.shared.aws import translate_errors
+from call_agents.shared.dynamodb import from_item, to_item
+from call_agents.shared.errors import Conflict, NotFound, ServiceUnavailable
+from call_agents.shared.json_values import iso
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UpdateTypeDef
-
-Record = dict[str, Any]
-"""Attributes of a record by name: ``keyHash``, ``keyId``, ``prefix``, ``workspaceId``, ``userId``, ``status``,
-``createdAt`` and, when there are any, ``name``, ``expiresAt`` (epoch seconds), ``rotatedTo``, ``revokedAt``."""
-
 
 @dataclass(frozen=True)
 class NewKey:
@@ -33,13 +28,13 @@ class NewKey:
     key : str
         The key itself; only its hash, id and prefix are stored.
     workspace_id, user_id : str
-        What it opens, and whose it is.
+        The workspace that it gives access to, and its owner.
     name : str or None
-        For people.
+        A name for people.
     created_at : datetime
         In UTC.
     expires_at : datetime or None
-        In UTC; None for a key that lives until it is revoked.
+        In UTC; None for a key that is valid until it is revoked.
     """
 
     key: str
@@ -50,7 +45,7 @@ class NewKey:
     expires_at: datetime | None
 
     def record(self) -> Record:
-        """Return the record that stands for the key."""
+        """Return the key's record."""
         record: Record = {
             "keyHash": key_hash(self.key),
             "keyId": key_id(self.key),
@@ -68,7 +63,7 @@ class NewKey:
 
 
 def public_view(record: Record, now: datetime) -> dict[str, Any]:
-    """Return what an operator may see of a record: its state and its times, never the hash."""
+    """Return what operators see of a record: its state and times, never the hash."""
     view = {name: value for name, value in record.items() if name != "keyHash"}
     expires_at = record.get("expiresAt")
     if expires_at is not None:
@@ -78,42 +73,42 @@ def public_view(record: Record, now: datetime) -> dict[str, Any]:
     return view
 
 
-class KeyStore:
+@dataclass(frozen=True)
+class ApiKeyStore:
     """The table of API keys.
 
     Parameters
     ----------
     client : DynamoDBClient
-        Boto3's low-level client.
+        boto3's client.
     table : str
         Name of the table.
     """
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
-        self._client = client
-        self._table = table
+    client: "DynamoDBClient"
+    table: str
 
-    def read(self, partition_key: str) -> dict[str, Any] | None:
-        """Read one item, consistently.
+    def find_by_hash(self, key_hash: str) -> Record | None:
+        """Read the record of a key consistently; None when there is none.
 
         Raises
         ------
         ServiceUnavailable
             When DynamoDB throttled, failed or timed out.
         """
-        with translated("GetItem"):
-            answer = self._client.get_item(
-                TableName=self._table, Key={"keyHash": {"S": partition_key}}, ConsistentRead=True
+        with translate_errors("GetItem"):
+            response = self.client.get_item(
+                TableName=self.table, Key={"keyHash": {"S": key_hash}}, ConsistentRead=True
             )
-        return answer.get("Item")
+        item = response.get("Item")
+        return None if item is None else from_item(item)
 
-    def records(self, workspace_id: str) -> list[Record]:
-        """Read the records of a workspace's keys, oldest first; raises as `read` does."""
-        items = [self.read(partition_key) for partition_key in self._hashes(workspace_id).values()]
-        records = [{name: from_attribute(value) for name, value in item.items()} for item in items if item]
+    def list(self, workspace_id: str) -> "list[Record]":
+        """Read the records of a workspace's keys, oldest first; raises as `find_by_hash` does."""
+        records = filter(None, map(self.find_by_hash, self._hashes(workspace_id).values()))
         return sorted(records, key=lambda record: (str(record.get("createdAt")), str(record.get("keyId"))))
 
-    def find(self, workspace_id: str, wanted: str) -> Record:
+    def find(self, workspace_id: str, key_id: str) -> Record:
         """Read the record of one key by its id.
 
         Raises
@@ -121,52 +116,42 @@ class KeyStore:
         NotFound
             When the workspace has no such key.
         ServiceUnavailable
-            As `read`.
+            When DynamoDB throttled, failed or timed out.
         """
-        partition_key = self._hashes(workspace_id).get(wanted)
-        item = self.read(partition_key) if partition_key else None
-        if item is None:
+        key_hash = self._hashes(workspace_id).get(key_id)
+        record = self.find_by_hash(key_hash) if key_hash else None
+        if record is None:
             raise NotFound("There is no key with this keyId in this workspace.")
-        return {name: from_attribute(value) for name, value in item.items()}
+        return record
 
     def _hashes(self, workspace_id: str) -> dict[str, str]:
-        """Return the hashes of a workspace's keys, by key id."""
-        directory = self.read(_directory(workspace_id)) or {"keys": {"SS": []}}
-        return dict(entry.split(":") for entry in directory["keys"]["SS"])
+        """Return the hashes of a workspace's keys by key id, from its directory."""
+        directory = self.find_by_hash(_directory(workspace_id)) or {"keys": ()}
+        return dict(entry.split(":") for entry in directory["keys"])
 
     def add(self, new: NewKey) -> Record:
-        """Store a new key.
-
-        Parameters
-        ----------
-        new : NewKey
-            The key.
-
-        Returns
-        -------
-        Record
-            Its record.
+        """Store a new key and return its record.
 
         Raises
         ------
         ServiceUnavailable
-            When DynamoDB throttled, failed or timed out; the key may be stored all the same.
+            When DynamoDB throttled, failed or timed out. The key may have been stored.
         """
         record = new.record()
         self._write(self._add_writes(record))
         return record
 
     def replace(self, old: Record, new: NewKey, *, until: datetime) -> Record:
-        """Store a new key and give the one that it replaces its end, in one transaction.
+        """Store a new key and limit the lifetime of the one that it replaces, in one transaction.
 
         Parameters
         ----------
         old : Record
-            Of the key that is replaced.
+            Record of the key that is replaced.
         new : NewKey
-            The key.
+            The new key.
         until : datetime
-            How long the old key lives on; never longer than it would have.
+            When the old key expires, unless it expires earlier.
 
         Returns
         -------
@@ -176,9 +161,9 @@ class KeyStore:
         Raises
         ------
         Conflict
-            When the old key is revoked or expired, or was replaced before.
+            When the old key is revoked, expired or already replaced.
         ServiceUnavailable
-            When DynamoDB throttled, failed or timed out; the new key may be stored all the same.
+            When DynamoDB throttled, failed or timed out. The new key may have been stored.
         """
         record = new.record()
         self._write([*self._add_writes(record), {"Update": self._rotated(old, record, until)}])
@@ -186,24 +171,19 @@ class KeyStore:
 
     def _write(self, writes: "list[TransactWriteItemTypeDef]") -> None:
         try:
-            with translated("TransactWriteItems"):
-                self._client.transact_write_items(TransactItems=writes)
-        except self._client.exceptions.TransactionCanceledException as error:
+            with translate_errors("TransactWriteItems"):
+                self.client.transact_write_items(TransactItems=writes)
+        except self.client.exceptions.TransactionCanceledException as error:
             reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", ())}
         else:
             return
         if "ConditionalCheckFailed" in reasons:
-            raise Conflict("This key is revoked, expired or rotated already: list the workspace's keys.")
-        # Another transaction was at the same items, or they are throttled.
+            raise Conflict("This key is already revoked, expired or rotated. List the workspace's keys.")
+        # Another transaction is changing the same items, or they are throttled.
         raise ServiceUnavailable(internal=f"TransactWriteItems: {', '.join(sorted(filter(None, reasons)))}")
 
     def revoke(self, record: Record, now: datetime) -> Record:
-        """End a key at once. Revoking it again changes nothing.
-
-        Returns
-        -------
-        Record
-            The record as it is now.
+        """Revoke a key and return its record. Revoking it again changes nothing.
 
         Raises
         ------
@@ -212,29 +192,29 @@ class KeyStore:
         """
         if record["status"] == REVOKED:
             return record
-        with translated("UpdateItem"):
-            answer = self._client.update_item(
-                TableName=self._table,
+        with translate_errors("UpdateItem"):
+            response = self.client.update_item(
+                TableName=self.table,
                 Key={"keyHash": {"S": record["keyHash"]}},
                 UpdateExpression="SET #status = :revoked, revokedAt = :now",
                 ExpressionAttributeNames={"#status": "status"},
                 ExpressionAttributeValues={":revoked": {"S": REVOKED}, ":now": {"S": iso(now)}},
                 ReturnValues="ALL_NEW",
             )
-        return {name: from_attribute(value) for name, value in answer["Attributes"].items()}
+        return from_item(response["Attributes"])
 
     def _add_writes(self, record: Record) -> "list[TransactWriteItemTypeDef]":
         return [
             {
                 "Put": {
-                    "TableName": self._table,
-                    "Item": {name: to_attribute(value) for name, value in record.items()},
+                    "TableName": self.table,
+                    "Item": to_item(record),
                     "ConditionExpression": "attribute_not_exists(keyHash)",
                 }
             },
             {
                 "Update": {
-                    "TableName": self._table,
+                    "TableName": self.table,
                     "Key": {"keyHash": {"S": _directory(record["workspaceId"])}},
                     "UpdateExpression": "ADD #keys :new",
                     "ExpressionAttributeNames": {"#keys": "keys"},
@@ -247,7 +227,7 @@ class KeyStore:
         now = int(datetime.fromisoformat(new["createdAt"]).timestamp())
         end = min(int(until.timestamp()), old.get("expiresAt", float("inf")))
         return {
-            "TableName": self._table,
+            "TableName": self.table,
             "Key": {"keyHash": {"S": old["keyHash"]}},
             "UpdateExpression": "SET rotatedTo = :successor, expiresAt = :end",
             "ConditionExpression": "#status = :active AND attribute_not_exists(rotatedTo)"
@@ -263,5 +243,5 @@ class KeyStore:
 
 
 def _directory(workspace_id: str) -> str:
-    """Return the partition key of a workspace's directory; it looks like no hash."""
+    """Return the partition key of a workspace's directory; no hash looks like it."""
     return f"workspace#{workspace_id}"

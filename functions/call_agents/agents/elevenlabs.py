@@ -1,8 +1,8 @@
-"""Asks ElevenLabs whether a key opens a voice.
+"""Tries an ElevenLabs key with a voice.
 
-Its answers are as documented: "Get voice" and "Errors" of its API reference. An error is
-``{"detail": {"code", "status", "message", …}}``, older ones are without ``code``; 422 has a list in ``detail``.
-Only an answer that is certain decides; whatever else comes may pass, so it is asked again.
+Source: "Get voice" and "Errors" of ElevenLabs' API reference. An error is ``{"detail": {"code", "status", "message", …}}``;
+older ones have no ``code``, and 422 has a list in ``detail``. Only a definite error decides. Anything else is treated as
+transient and retried.
 """
 
 import json
@@ -15,17 +15,17 @@ from typing import Any
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
-from agents.errors import ServiceUnavailable
+from call_agents.shared.errors import ServiceUnavailable
 
 INVALID_KEY = "invalid_key"
 VOICE_NOT_FOUND = "voice_not_found"
 MISSING_PERMISSION = "missing_permission"
 
-MAX_ANSWER_BYTES = 1024 * 1024
-"""A voice is described in some kilobytes."""
+MAX_RESPONSE_BYTES = 1024 * 1024
+"""The description of a voice has a few kilobytes."""
 
-CONNECT_SECONDS, READ_SECONDS, ANSWER_SECONDS = 2, 5, 10
-"""To connect, between two pieces of an answer, and for all of it."""
+CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS = 2, 5, 10
+"""Time limits: to connect, between two pieces of a response, and for the whole response."""
 
 _VOICE_ID = re.compile("[A-Za-z0-9_-]{1,64}")
 _CODE = re.compile("[a-z_]{1,64}")
@@ -42,11 +42,11 @@ _REASONS = {
     (400, "invalid_uid"): VOICE_NOT_FOUND,
     (422, "voice_id"): VOICE_NOT_FOUND,
 }
-"""What an answer means, by its status, and its code or what it calls malformed."""
+"""Definite errors, by status and by error code or, for 422, by the invalid parameter."""
 
 
 class _TooLongError(Exception):
-    """An answer is larger, or takes longer, than any that is expected."""
+    """The response is too large or takes too long."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class ElevenLabs:
     Parameters
     ----------
     http : PoolManager
-        With time limits for each step; it verifies certificates.
+        Has timeouts and verifies certificates.
     url : str
-        Base of all URLs, without a slash at its end.
+        Base URL, without a trailing slash.
     clock : Callable
-        Seconds that never go back.
+        Monotonic clock, in seconds.
     """
 
     http: PoolManager
@@ -68,31 +68,31 @@ class ElevenLabs:
     clock: Callable[[], float]
 
     def try_voice(self, key: str, voice_id: str) -> str | None:
-        """Ask for a voice with a key.
+        """Request a voice with a key.
 
         Parameters
         ----------
         key : str
-            The customer's; visible ASCII.
+            The customer's key; visible ASCII.
         voice_id : str
-            Any text. What cannot be the id of a voice is not asked for, so that it cannot change the URL.
+            Any text. Text that cannot be a voice's id is not sent, so that it cannot change the URL.
 
         Returns
         -------
         str or None
-            None when the key opens the voice; else one of the three reasons above.
+            None when the key works with the voice; else one of the three reasons above.
 
         Raises
         ------
         ServiceUnavailable
-            When ElevenLabs is busy, failed or timed out, or answered something else: ask again later.
+            When ElevenLabs is busy, failed, timed out or sent an unexpected response: retry later.
         """
         if not _VOICE_ID.fullmatch(voice_id):
             return VOICE_NOT_FOUND
         status, body = self._get(f"{self.url}/v1/voices/{voice_id}", key)
         if status == HTTPStatus.OK and isinstance(body, dict) and body.get("voice_id") == voice_id:
             return None
-        # They are logged; an answer could repeat anything that it was sent.
+        # Codes are logged, and a response could repeat the key.
         codes = [code for code in _codes(body) if key not in code]
         for code in codes:
             if (status, code) in _REASONS:
@@ -100,11 +100,11 @@ class ElevenLabs:
         raise ServiceUnavailable(internal=" ".join(["ElevenLabs:", str(status), *codes]))
 
     def _get(self, url: str, key: str) -> tuple[int, Any]:
-        # A connection that is kept would be dead after the function was frozen.
+        # Not kept alive: the connection would be dead after Lambda froze the environment.
         headers = {"xi-api-key": key, "Accept": "application/json", "Connection": "close"}
-        end = self.clock() + ANSWER_SECONDS
+        end = self.clock() + TOTAL_SECONDS
         try:
-            # No redirect is followed: it would take the key elsewhere. Nothing is retried: the stream does that.
+            # No redirects: they would send the key elsewhere. No retries: the stream does that.
             response = self.http.request(
                 "GET", url, headers=headers, redirect=False, retries=False, preload_content=False
             )
@@ -119,7 +119,7 @@ class ElevenLabs:
         try:
             while chunk := response.read1(65_536, decode_content=False):
                 read += chunk
-                if len(read) > MAX_ANSWER_BYTES or self.clock() > end:
+                if len(read) > MAX_RESPONSE_BYTES or self.clock() > end:
                     raise _TooLongError
         finally:
             response.close()
@@ -127,16 +127,16 @@ class ElevenLabs:
 
 
 def connect(url: str, roots: str, clock: Callable[[], float]) -> ElevenLabs:
-    """Make a client that verifies certificates and bounds the time of each step.
+    """Make a client.
 
     Parameters
     ----------
     url : str
-        Base of all URLs, without a slash at its end.
+        Base URL, without a trailing slash.
     roots : str
-        File of the certificates that it is trusted by.
+        File of the trusted root certificates.
     clock : Callable
-        Seconds that never go back.
+        Monotonic clock, in seconds.
     """
     http = PoolManager(
         timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS), cert_reqs="CERT_REQUIRED", ca_certs=roots
@@ -148,21 +148,21 @@ def _parsed(content: bytes) -> Any:  # noqa: ANN401 - any JSON
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
-        return None  # the status will be told
+        return None  # the status is logged
 
 
 def _codes(body: object) -> list[str]:
-    """Return an error's codes, the newer first, or what it calls malformed; none that must not be logged."""
+    """Return the error codes of a response, new format first; only codes that look safe to log."""
     detail = body.get("detail") if isinstance(body, dict) else None
     found: list[object] = []
     if isinstance(detail, dict):
         found = [detail.get("code"), detail.get("status")]
     elif isinstance(detail, list) and detail:
-        found = ["voice_id"] if {_place(fault) for fault in detail} == {"voice_id"} else []
+        found = ["voice_id"] if {_parameter(problem) for problem in detail} == {"voice_id"} else []
     return list(dict.fromkeys(code for code in found if isinstance(code, str) and _CODE.fullmatch(code)))
 
 
-def _place(fault: object) -> str:
+def _parameter(problem: object) -> str:
     """Return the last part of a 422's ``loc``, such as ``["path", "voice_id"]``."""
-    location = fault.get("loc") if isinstance(fault, dict) else None
+    location = problem.get("loc") if isinstance(problem, dict) else None
     return str(location[-1]) if isinstance(location, list) and location else ""

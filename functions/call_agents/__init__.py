@@ -1,0 +1,1 @@
+"""Everything behind the Lambda handlers: agents, API keys, and what both share."""

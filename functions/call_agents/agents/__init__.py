@@ -1,0 +1,1 @@
+"""Agents: the wire contract, its validation, the table of agents, and the trial of ElevenLabs keys."""

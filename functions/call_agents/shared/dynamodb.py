@@ -1,0 +1,72 @@
+"""JSON values as DynamoDB attribute values, and their size in an item.
+
+boto3's own ``TypeSerializer`` is not used: it fails on numbers that DynamoDB can hold (38 digits near 1e-130), and its
+``TypeDeserializer`` does not keep integers apart from fractions.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from call_agents.shared.json_values import Json, parse_number
+
+Item: TypeAlias = dict[str, Any]
+"""Attribute values by name, as boto3's client takes and returns them."""
+
+MAX_ITEM_BYTES = 350 * 1024
+"""Bytes of an item's values that we accept. DynamoDB's limit is 400 KB; the rest is a margin for what the server adds."""
+
+
+def to_attribute(value: Json) -> dict[str, Any]:
+    """Turn a value into a DynamoDB attribute value: ``{"S": …}``, ``{"N": …}``, ``{"M": …}`` and so on."""
+    kind = type(value)
+    if kind is str:
+        return {"S": value}
+    if kind is int or kind is Decimal:
+        return {"N": str(value)}
+    if kind is bool:
+        return {"BOOL": value}
+    if kind is dict:
+        return {"M": {name: to_attribute(member) for name, member in value.items()}}
+    if kind is list:
+        return {"L": [to_attribute(element) for element in value]}
+    return {"NULL": True}
+
+
+def from_attribute(attribute: Mapping[str, Any]) -> Json:
+    """Turn a DynamoDB attribute value back into the value that `to_attribute` was given."""
+    ((kind, content),) = attribute.items()
+    if kind == "N":
+        return parse_number(content)
+    if kind == "M":
+        return {name: from_attribute(member) for name, member in content.items()}
+    if kind == "L":
+        return [from_attribute(element) for element in content]
+    return None if kind == "NULL" else content
+
+
+def to_item(values: Mapping[str, Json]) -> Item:
+    """Turn values by name into an item."""
+    return {name: to_attribute(value) for name, value in values.items()}
+
+
+def from_item(item: Mapping[str, Any]) -> dict[str, Json]:
+    """Turn an item back into the values that `to_item` was given."""
+    return {name: from_attribute(attribute) for name, attribute in item.items()}
+
+
+def size_in_bytes(value: Json) -> int:
+    """Return the size of a value in an item as DynamoDB counts it, rounded up.
+
+    Source: Developer Guide, "DynamoDB item sizes and formats": UTF-8 for strings and names, a byte for two digits and
+    one more for a number, three for an object or array and one for each of its members.
+    """
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode())
+    if isinstance(value, bool) or value is None:
+        return 1
+    if isinstance(value, dict):
+        return 3 + sum([1 + size_in_bytes(name) + size_in_bytes(member) for name, member in value.items()])
+    if isinstance(value, list):
+        return 3 + sum([1 + size_in_bytes(element) for element in value])
+    return 2 + len(str(value)) // 2

@@ -1,0 +1,78 @@
+"""Encrypts a customer's ElevenLabs key with KMS, bound to one agent."""
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from call_agents.shared.aws import translate_errors
+
+if TYPE_CHECKING:
+    from types_boto3_kms import KMSClient
+
+
+def encryption_context(workspace_id: str, agent_id: str) -> dict[str, str]:
+    """Return the KMS encryption context of an agent. CloudTrail shows it in plain text, so it holds ids only."""
+    return {"workspaceId": workspace_id, "agentId": agent_id}
+
+
+@dataclass(frozen=True)
+class SecretBox:
+    """Encrypts and decrypts with one KMS key.
+
+    Parameters
+    ----------
+    client : Callable
+        Returns boto3's KMS client. Most requests have no secret, so it is made when the first one comes.
+    key_id : str
+        Id, ARN or alias of the KMS key. A ciphertext of another key is not decrypted.
+    """
+
+    client: "Callable[[], KMSClient]"
+    key_id: str
+
+    def encrypt(self, secret: str, *, workspace_id: str, agent_id: str) -> str:
+        """Encrypt a secret of at most 4,096 bytes (KMS's limit) for one agent.
+
+        Returns
+        -------
+        str
+            The ciphertext in Base64.
+
+        Raises
+        ------
+        ServiceUnavailable
+            When KMS throttled, failed or timed out, or the key is disabled.
+        InternalError
+            When KMS rejects the request as malformed.
+        """
+        with translate_errors("Encrypt"):
+            response = self.client().encrypt(
+                KeyId=self.key_id,
+                Plaintext=secret.encode(),
+                EncryptionContext=encryption_context(workspace_id, agent_id),
+            )
+        return base64.b64encode(response["CiphertextBlob"]).decode("ascii")
+
+    def decrypt(self, ciphertext: str, *, workspace_id: str, agent_id: str) -> str:
+        """Decrypt what `encrypt` returned for the same agent.
+
+        Returns
+        -------
+        str
+            The secret. Send it to ElevenLabs and nowhere else.
+
+        Raises
+        ------
+        ServiceUnavailable
+            When KMS throttled, failed or timed out, or the ciphertext was not made with this key for this agent.
+        InternalError
+            When KMS rejects the request as malformed.
+        """
+        with translate_errors("Decrypt"):
+            response = self.client().decrypt(
+                KeyId=self.key_id,
+                CiphertextBlob=base64.b64decode(ciphertext),
+                EncryptionContext=encryption_context(workspace_id, agent_id),
+            )
+            return response["Plaintext"].decode()
