@@ -98,7 +98,11 @@ def frame() -> Frame[dict[str, Any]]:
 @cache
 def application() -> Application:
     """Build the application from the environment."""
-    settings = Settings(os.environ)
+    return build(Settings(os.environ))
+
+
+def build(settings: Settings) -> Application:
+    """Build the application from settings; raise ConfigError when one is missing or wrong."""
     return Application(
         keys=ApiKeyStore(settings.dynamodb(), settings.text("API_KEYS_TABLE")),
         now=lambda: datetime.now(UTC),

@@ -12,11 +12,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests import emulator
+from tests.support import emulator
 from tests.bench import cost, packages, report, tools
 from tests.bench.aws import cloud
 from tests.bench.measure import Bench, tell
-from tests.local.template import ROOT
+from tests.support.template import ROOT
 
 HERE = Path(__file__).parent
 RESULT = HERE / "result.json"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests import emulator
+from tests.support import emulator
 from tests.local import aws
-from tests.local.template import ROOT, load_template
+from tests.support.template import ROOT, load_template
 
 IDEMPOTENCY_TABLE = "IdempotencyTable"
 """Of the blueprint's layer."""

@@ -17,7 +17,7 @@ from tests.bench import function, instructions, tools
 from tests.bench.aws import Cloud
 from tests.bench.function import Function
 from tests.bench.packages import Variant, environment, size
-from tests.local.template import ROOT
+from tests.support.template import ROOT
 
 EVENT_FILE = ROOT / "events" / "create_agent.json"
 BLOCK = 25

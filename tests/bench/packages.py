@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.local.template import ROOT
-from tests.machine import PROCESSOR
+from tests.support.template import ROOT
+from tests.support.venvs import PROCESSOR
 
 PEERS = Path(__file__).parent / "peers"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -6,8 +6,8 @@ They are installed into an environment of their own. The Runtime Interface Emula
 import subprocess
 import zipfile
 
-from tests import machine
-from tests.local.template import ROOT
+from tests.support import venvs
+from tests.support.template import ROOT
 
 RUNTIME_CLIENT = "awslambdaric==4.2.2"
 SAM_CLI = "aws-sam-cli==1.170.0"
@@ -19,7 +19,7 @@ EMULATOR = _VENV / "bin" / f"aws-lambda-rie-of-{SAM_CLI}"
 
 def install() -> None:
     """Make the environment, unless it is there."""
-    machine.install(_VENV, RUNTIME_CLIENT)
+    venvs.install(_VENV, RUNTIME_CLIENT)
     if not EMULATOR.exists():
         _add_emulator()
 
@@ -31,5 +31,5 @@ def _add_emulator() -> None:
     subprocess.run([*pip, "download", "-q", "--no-deps", "-d", str(_VENV / SAM_CLI), SAM_CLI], check=True)
     (wheel,) = (_VENV / SAM_CLI).glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        EMULATOR.write_bytes(archive.read(f"samcli/local/rapid/aws-lambda-rie-{machine.PROCESSOR}"))
+        EMULATOR.write_bytes(archive.read(f"samcli/local/rapid/aws-lambda-rie-{venvs.PROCESSOR}"))
     EMULATOR.chmod(0o755)

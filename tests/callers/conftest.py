@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server import Server, serving
+from tests.support.server import Server, serving
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

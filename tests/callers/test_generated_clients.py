@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import machine
-from tests.local.template import ROOT
-from tests.server import Server
+from tests.support import venvs
+from tests.support.template import ROOT
+from tests.support.server import Server
 
 PYTHON_GENERATOR = "openapi-python-client==0.29.1"
 TYPESCRIPT_GENERATOR = ("@hey-api/openapi-ts@0.99.0", "typescript@5.9.3", "@types/node@20.19.25")
@@ -46,7 +46,7 @@ def caller(server: Server) -> list[str]:
 
 
 def test_the_python_client_creates_an_agent(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    machine.install(_VENV, PYTHON_GENERATOR)
+    venvs.install(_VENV, PYTHON_GENERATOR)
     programs = _VENV / "bin"
     generated = tmp_path / "client"
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"

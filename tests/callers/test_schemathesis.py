@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import machine
-from tests.local.template import ROOT
-from tests.server import Server
+from tests.support import venvs
+from tests.support.template import ROOT
+from tests.support.server import Server
 
 REQUIREMENT = "schemathesis==4.32.5"
 EXAMPLES = 300
@@ -18,7 +18,7 @@ _CONFIG = Path(__file__).parent / "schemathesis.toml"
 
 
 def test_no_check_finds_a_violation(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    machine.install(_VENV, REQUIREMENT)
+    venvs.install(_VENV, REQUIREMENT)
     program = str(_VENV / "bin" / "schemathesis")
     command = [program, "--config-file", str(_CONFIG), "run", f"{server.origin}/openapi.json"]
     # The same cases in each run, as in any other test.

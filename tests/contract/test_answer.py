@@ -12,7 +12,7 @@ import create_agent
 from agents.agent import ANSWER_FIELDS
 from agents.sealing import encryption_context
 from tests.conftest import BYO, ELEVENLABS_KEY, EXAMPLE, MINIMUM, Client, Stage, without_rate_limit
-from tests.local.template import load_template
+from tests.support.template import load_template
 
 TIMESTAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.bench import cost, report
 from tests.bench.packages import OURS, REQUIREMENTS, VARIANTS
-from tests.local.template import ROOT, load_template
+from tests.support.template import ROOT, load_template
 
 DATA = json.loads((ROOT / "tests/bench/result.json").read_text("utf-8"))
 RESULTS = DATA["results"]

@@ -12,7 +12,7 @@ import pytest
 import create_agent
 from tests.conftest import Answer, Client, Stage
 from tests.local.gateway import gateway, listen
-from tests.local.template import load_template
+from tests.support.template import load_template
 
 ROUTES = load_template().routes("CreateAgentFunction")
 

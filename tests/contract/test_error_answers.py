@@ -10,7 +10,7 @@ import pytest
 
 import create_agent
 from tests.conftest import BYO, ELEVENLABS_KEY, EXAMPLE, MINIMUM, Answer, Client, Stage
-from tests.faults import lose_answers, lose_requests, refuse
+from tests.support.faults import lose_answers, lose_requests, refuse
 
 
 def check_shape(answer: Answer) -> None:

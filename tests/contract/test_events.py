@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Client, Stage
 from tests.local import aws
-from tests.local.template import ROOT
+from tests.support.template import ROOT
 
 STATUS = {
     "create_agent": 201,

@@ -9,8 +9,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from agents.errors import ApiError, Conflict, MethodNotAllowed, NotFound
 from tests.conftest import BYO, EXAMPLE, MINIMUM, Client
-from tests.local.template import ROOT
-from tests.openapi.__main__ import text
+from tests.support.template import ROOT
+from tests.contract.openapi.__main__ import text
 
 CHECKED_IN = (ROOT / "tests/contract/openapi.json").read_text("utf-8")
 DOCUMENT: dict[str, Any] = json.loads(CHECKED_IN)

@@ -8,8 +8,8 @@ import pytest
 
 import create_agent
 from tests.conftest import BYO, EXAMPLE, Client, Stage
-from tests.faults import lose_answers, refuse
-from tests.leaks import recorded
+from tests.support.faults import lose_answers, refuse
+from tests.support.leaks import recorded
 
 NAMESPACE = "local"
 """The stack's name, as `sam local` gives it."""

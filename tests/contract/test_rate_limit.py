@@ -10,7 +10,7 @@ import pytest
 import create_agent
 from agents.rate_limit import RateLimiter
 from tests.conftest import EXAMPLE, Client, Stage
-from tests.faults import lose_requests, refuse
+from tests.support.faults import lose_requests, refuse
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LIMIT = 3

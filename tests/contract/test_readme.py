@@ -15,7 +15,7 @@ import pytest
 from telemetry import LATENCIES, OUR_FAILURES, SUCCESSES
 from tests.conftest import Client
 from tests.local.command import curl
-from tests.local.template import ROOT, load_template
+from tests.support.template import ROOT, load_template
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
@@ -89,7 +89,7 @@ def test_the_commands_for_contributors_are_those_that_the_check_runs() -> None:
 
     assert set(hostile) == modules - {"tests/hostile/test_load.py"}
     assert ".venv/bin/python -m pytest -q --no-cov tests/hostile\n" in (ROOT / ".ci/run").read_text(encoding="utf-8")
-    loads = [shlex.split(command)[3:] for command in COMMANDS if " tests.load" in command]
+    loads = [shlex.split(command)[3:] for command in COMMANDS if " tests.resilience.load" in command]
     assert loads == [[], ["--faults", "0.1"]]
 
 

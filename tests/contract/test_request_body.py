@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import BYO, EXAMPLE, MINIMUM, Client, Stage
-from tests.local.template import load_template
+from tests.support.template import load_template
 
 MODELS = load_template().environment("CreateAgentFunction")["ALLOWED_LLM_MODELS"].split(",")
 PROVIDERS = load_template().environment("CreateAgentFunction")["ALLOWED_TTS_PROVIDERS"].split(",")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tomllib
 
-from tests.local.template import ROOT
+from tests.support.template import ROOT
 
 LOCK = (ROOT / "functions/requirements.txt").read_text(encoding="utf-8")
 PRODUCTION = [path for path in (ROOT / "functions").rglob("*.py") if path.parent.name != "build"]

@@ -16,7 +16,7 @@ import reactivate_agent
 from agents.rate_limit import count_request
 from agents.sealing import encryption_context
 from deployment import Environment
-from tests.local.template import ROOT, load_template
+from tests.support.template import ROOT, load_template
 
 TEMPLATE = load_template()
 FUNCTIONS = TEMPLATE.resources("AWS::Serverless::Function")

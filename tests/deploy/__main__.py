@@ -12,12 +12,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests import emulator
+from tests.support import emulator
 from tests.deploy import lifecycle, template, usage
 from tests.deploy.adaptations import AdaptationError
 from tests.deploy.cloud import SERVICES, Cloud, NotHeldError
 from tests.deploy.deployment import Deployment
-from tests.local.template import ROOT, read
+from tests.support.template import ROOT, read
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from tests.deploy import adaptations, package, template
 from tests.deploy.cloud import Cloud
 from tests.deploy.stack import Stack
 from tests.local import elevenlabs
-from tests.machine import PROCESSOR
+from tests.support.venvs import PROCESSOR
 
 STACK = "create-call-agent"
 

@@ -7,10 +7,10 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests import emulator
+from tests.support import emulator
 from tests.deploy.cloud import Cloud
-from tests.local.template import ROOT
-from tests.machine import PROCESSOR
+from tests.support.template import ROOT
+from tests.support.venvs import PROCESSOR
 
 BUCKET = "deployments"
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests import machine
+from tests.support import venvs
 from tests.deploy.cloud import REGION, check
-from tests.local.template import ROOT
+from tests.support.template import ROOT
 
 REQUIREMENT = "aws-sam-translator==1.115.0"
 
@@ -18,7 +18,7 @@ _PYTHON = _VENV / "bin" / "python"
 
 def install() -> None:
     """Make the translator's environment, unless it is there."""
-    machine.install(_VENV, REQUIREMENT)
+    venvs.install(_VENV, REQUIREMENT)
 
 
 def functions(template: Mapping[str, Any]) -> list[str]:

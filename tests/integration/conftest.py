@@ -14,9 +14,9 @@ import activate_agent
 import reactivate_agent
 from agents.elevenlabs import connect
 from tests.conftest import BYO, Client, Stage
-from tests.leaks import recorded
+from tests.support.leaks import recorded
 from tests.local import aws, elevenlabs
-from tests.local.gateway import Context
+from tests.support.events import LambdaContext
 from tests.local.stream import EventSourceMapping
 
 
@@ -57,7 +57,7 @@ class Activation:
 
     def handle(self, *records: dict[str, Any], context: object = None) -> list[str]:
         """Start the function with records; return the sequence numbers of those that failed."""
-        result = activate_agent.handler({"Records": list(records)}, context or Context(timeout=60))
+        result = activate_agent.handler({"Records": list(records)}, context or LambdaContext(timeout=60))
         assert set(result) == {"batchItemFailures"}
         return [failure["itemIdentifier"] for failure in result["batchItemFailures"]]
 

@@ -12,9 +12,9 @@ import activate_agent
 from agents.errors import ServiceUnavailable
 from agents.store import from_item
 from tests.conftest import ELEVENLABS_KEY, MINIMUM
-from tests.faults import lose_answers, lose_requests, refuse
+from tests.support.faults import lose_answers, lose_requests, refuse
 from tests.integration.conftest import Activation
-from tests.leaks import forms, found
+from tests.support.leaks import forms, found
 from tests.local.elevenlabs import OUTCOMES
 
 REASONS = {"invalid-key": "invalid_key", "no-such-voice": "voice_not_found", "no-permission": "missing_permission"}

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.local.aws import free_port
-from tests.local.template import ROOT, load_template
-from tests.server import Server, serving
+from tests.support.template import ROOT, load_template
+from tests.support.server import Server, serving
 
 CREATE = "events/create_agent.json"
 IDEMPOTENT = "events/create_agent_idempotent.json"

@@ -10,7 +10,7 @@ import pytest
 import create_agent
 import manage_api_keys
 from tests.conftest import EXAMPLE, Client, Stage
-from tests.faults import lose_requests, refuse
+from tests.support.faults import lose_requests, refuse
 
 Manage = Callable[..., tuple[int, Any]]
 ISSUE = {"action": "issue", "workspaceId": "workspace-a", "userId": "user-a"}

@@ -10,8 +10,8 @@ import pytest
 
 import create_agent
 from tests.conftest import BYO, ELEVENLABS_KEY, Client, Stage
-from tests.faults import lose_answers, lose_requests, refuse
-from tests.leaks import LOUD, forms, found, recorded
+from tests.support.faults import lose_answers, lose_requests, refuse
+from tests.support.leaks import LOUD, forms, found, recorded
 
 pytestmark = pytest.mark.filterwarnings("ignore:POWERTOOLS_")  # it says that it is told to say too much
 

@@ -7,15 +7,15 @@ import pytest
 import activate_agent
 import reactivate_agent
 from tests.conftest import ELEVENLABS_KEY, MINIMUM
-from tests.faults import refuse
+from tests.support.faults import refuse
 from tests.integration.conftest import Activation
-from tests.leaks import recorded
+from tests.support.leaks import recorded
 from tests.local import elevenlabs
-from tests.local.gateway import Context
+from tests.support.events import LambdaContext
 
 
 def reactivate(**command: object) -> tuple[int, Any]:
-    result = reactivate_agent.handler(command, Context())
+    result = reactivate_agent.handler(command, LambdaContext())
     assert set(result) == {"statusCode", "body"}
     return result["statusCode"], result["body"]
 
@@ -111,7 +111,7 @@ def test_a_command_that_is_none_is_refused_with_all_its_faults(
 @pytest.mark.parametrize("event", [None, [], "text", 5])
 @pytest.mark.usefixtures("activation")
 def test_any_json_gets_an_answer(event: object) -> None:
-    result = reactivate_agent.handler(event, Context())
+    result = reactivate_agent.handler(event, LambdaContext())
 
     assert result["statusCode"] == 400
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.local.template import ROOT
+from tests.support.template import ROOT
 
 CREATE = "events/create_agent_minimal.json"
 MISSING_KEY = "events/create_agent_missing_key.json"

@@ -16,7 +16,7 @@ from moto.server import ThreadedMotoServer
 
 from agents.api_keys import key_hash
 from agents.key_store import KeyStore, NewKey
-from tests.local.template import Template
+from tests.support.template import Template
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

@@ -17,9 +17,9 @@ from agents.near_misses import nearest
 from agents.store import from_item
 from agents.values import to_json
 from tests.local import aws, docs, elevenlabs, terminal
-from tests.local.gateway import Context, gateway, listen
+from tests.local.gateway import gateway, listen
 from tests.local.stream import EventSourceMapping
-from tests.local.template import ROOT, load_template
+from tests.support.template import ROOT, load_template
 
 EXAMPLE_BODY = '{"name":"Sophie","ttsModel":{"provider":"rime"},"llmModel":"gpt-4o","settings":{"speed":0.8}}'
 
@@ -200,7 +200,7 @@ def _run(event: object) -> dict[str, Any]:
     """Run the function that an event is for, as its members tell."""
     members = event if isinstance(event, dict) else {}
     function = manage_api_keys if "action" in members else reactivate_agent if "agentId" in members else create_agent
-    result = function.handler(event, Context())
+    result = function.handler(event, LambdaContext())
     body = result["body"]
     return {
         "statusCode": result["statusCode"],
@@ -222,7 +222,7 @@ def _serve(options: argparse.Namespace, out: TextIO) -> int:
     aws.check_port("127.0.0.1", options.port)
     _set_up(options).start()
     command = {"action": "issue", "workspaceId": aws.WORKSPACE_ID, "userId": aws.USER_ID, "name": "local run"}
-    key = manage_api_keys.handler(command, Context())["body"]["key"]
+    key = manage_api_keys.handler(command, LambdaContext())["body"]["key"]
     api = gateway(create_agent.handler, load_template().routes("CreateAgentFunction"))
     server = listen(docs.with_docs(api, key), "127.0.0.1", options.port)
     with suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end

@@ -9,7 +9,7 @@ from werkzeug.middleware.shared_data import SharedDataMiddleware
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
-from tests.local.template import ROOT
+from tests.support.template import ROOT
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -2,11 +2,9 @@
 
 import base64
 import json
-import time
 import uuid
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException
@@ -14,7 +12,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from tests.local.aws import check_port
-from tests.local.template import load_template
+from tests.support.events import LambdaContext, http_event
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -26,67 +24,31 @@ _MAX_BYTES = 10_000_000
 _TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
 
 
-@dataclass
-class Context:
-    """Lambda's context, as far as the functions look at it.
-
-    Parameters
-    ----------
-    timeout : float
-        Seconds that the function may take.
-    """
-
-    timeout: float = field(default_factory=lambda: load_template().timeout)
-    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    started: float = field(default_factory=time.monotonic)
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the milliseconds that are left."""
-        return int((self.started + self.timeout - time.monotonic()) * 1000)
-
-
 def event_of(request: Request) -> dict[str, Any]:
-    """Turn an HTTP request into the event that API Gateway makes of it."""
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    raw = request.get_data()
-    about = {
-        "accountId": "000000000000",
-        "apiId": "local",
-        "domainName": request.host,
-        "domainPrefix": "local",
-        "http": {
-            "method": request.method,
-            "path": request.path,
-            "protocol": "HTTP/1.1",
-            "sourceIp": request.remote_addr or "127.0.0.1",
-            "userAgent": headers.get("user-agent", ""),
-        },
-        "requestId": uuid.uuid4().hex,
-        "routeKey": f"{request.method} {request.path}",
-        "stage": "$default",
-        "time": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime()),
-        "timeEpoch": int(time.time() * 1000),
-    }
-    return {
-        "version": "2.0",
-        "routeKey": about["routeKey"],
-        "rawPath": request.path,
-        "rawQueryString": request.query_string.decode("latin-1"),
-        "headers": headers,
-        "requestContext": about,
-        **_body(raw, headers.get("content-type", "")),
-    }
+    """Return the event that API Gateway makes of an HTTP request."""
+    body, is_base64 = _body(request.get_data(), request.headers.get("content-type", ""))
+    return http_event(
+        method=request.method,
+        path=request.path,
+        headers=dict(request.headers.items()),
+        body=body,
+        is_base64=is_base64,
+        query=request.query_string.decode("latin-1"),
+        source_ip=request.remote_addr or "127.0.0.1",
+        request_id=uuid.uuid4().hex,
+    )
 
 
-def _body(raw: bytes, media_type: str) -> dict[str, Any]:
+def _body(raw: bytes, media_type: str) -> tuple[str | None, bool]:
+    """Return the event's body and whether it is Base64."""
     if not raw:
-        return {"isBase64Encoded": False}
+        return None, False
     if media_type.strip().lower().startswith(_TEXT_TYPES):
         try:
-            return {"body": raw.decode(), "isBase64Encoded": False}
+            return raw.decode(), False
         except UnicodeDecodeError:
-            pass  # what is no text cannot come as text
-    return {"body": base64.b64encode(raw).decode("ascii"), "isBase64Encoded": True}
+            pass  # bytes that are not text cannot be sent as text
+    return base64.b64encode(raw).decode("ascii"), True
 
 
 def _plain(status: int, message: str) -> Response:
@@ -121,7 +83,7 @@ def gateway(handler: Handler, routes: AbstractSet[tuple[str, str]]) -> "WSGIAppl
             event = event_of(request)
         except HTTPException as error:
             return _plain(error.code or 500, error.name)
-        result = handler(event, Context())
+        result = handler(event, LambdaContext())
         return Response(result["body"], result["statusCode"], result["headers"])
 
     return application

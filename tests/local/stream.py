@@ -10,8 +10,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 import activate_agent
-from tests.local.gateway import Context
-from tests.local.template import Template
+from tests.support.events import LambdaContext
+from tests.support.template import Template
 
 if TYPE_CHECKING:
     from types_boto3_dynamodbstreams import DynamoDBStreamsClient
@@ -73,7 +73,7 @@ class EventSourceMapping:
                 return  # with the pause between two looks
 
     def _hand_over(self, records: list[dict[str, Any]]) -> set[str]:
-        result = activate_agent.handler({"Records": records}, Context(timeout=self._timeout))
+        result = activate_agent.handler({"Records": records}, LambdaContext(timeout=self._timeout))
         return {failure["itemIdentifier"] for failure in result["batchItemFailures"]}
 
     def read(self) -> list[dict[str, Any]]:

@@ -21,8 +21,8 @@ import pytest
 from botocore.endpoint_provider import EndpointProvider
 
 from tests.local import aws, elevenlabs
-from tests.local.template import ROOT, load_template
-from tests.machine import PROCESSOR
+from tests.support.template import ROOT, load_template
+from tests.support.venvs import PROCESSOR
 
 if sys.platform != "linux":
     pytest.skip("packages hold Linux's binaries", allow_module_level=True)

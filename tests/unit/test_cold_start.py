@@ -14,8 +14,8 @@ import pytest
 
 from tests.conftest import Client
 from tests.local.aws import CREDENTIALS
-from tests.local.gateway import Context
-from tests.local.template import ROOT, load_template
+from tests.support.events import LambdaContext
+from tests.support.template import ROOT, load_template
 
 NOT_LOADED = {
     "agents.models",  # what it says is in agents.request_schema
@@ -170,7 +170,7 @@ def handler(new_application: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_request_after_a_cold_start_creates_an_agent_with_what_was_prepared(handler: Any, client: Client) -> None:
-    answer = handler(client.event(), Context())
+    answer = handler(client.event(), LambdaContext())
 
     assert answer["statusCode"] == 201
     assert import_module("create_agent").application.cache_info().misses == 1

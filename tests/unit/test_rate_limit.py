@@ -9,7 +9,7 @@ from agents.errors import InternalError, RateLimitExceeded, ServiceUnavailable
 from agents.rate_limit import RateLimiter
 from deployment import Environment
 from tests.conftest import Stage
-from tests.faults import lose_requests, refuse
+from tests.support.faults import lose_requests, refuse
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from agents.errors import ServiceUnavailable
 from agents.sealing import encryption_context, seal
 from deployment import Environment
 from tests.conftest import ELEVENLABS_KEY, Stage
-from tests.faults import lose_requests, refuse
+from tests.support.faults import lose_requests, refuse
 
 KEY = "alias/local-secrets"
 

@@ -12,7 +12,7 @@ from agents.store import MAX_GROWTH, AgentStore, Write, check_size, from_item, t
 from agents.values import MAX_ITEM_BYTES, parse_json
 from deployment import Environment
 from tests.conftest import Stage
-from tests.faults import lose_answers, lose_requests, refuse
+from tests.support.faults import lose_answers, lose_requests, refuse
 
 FIELDS: dict[str, Any] = {
     "_id": "0123456789abcdef01234567",

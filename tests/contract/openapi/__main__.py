@@ -1,12 +1,12 @@
 """Prints the OpenAPI document of the API.
 
-python -m tests.openapi > tests/contract/openapi.json
+python -m tests.contract.openapi > tests/contract/openapi.json
 """
 
 import json
 
 from agents.values import to_json
-from tests.openapi.document import document
+from tests.contract.openapi.document import document
 
 
 def text() -> str:

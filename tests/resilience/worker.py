@@ -4,13 +4,13 @@ import json
 import sys
 
 import create_agent
-from tests.local.gateway import Context
+from tests.support.events import LambdaContext
 
 
 def main() -> None:
     """Read an event from standard input and write the answer to standard output; logs go to standard error."""
     out, sys.stdout = sys.stdout, sys.stderr
-    result = create_agent.handler(json.load(sys.stdin), Context())
+    result = create_agent.handler(json.load(sys.stdin), LambdaContext())
     json.dump(result, out)
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
 
-from tests import machine
+from tests.support import venvs
 from tests.local.aws import free_port
-from tests.local.template import ROOT
+from tests.support.template import ROOT
 
 REQUIREMENT = "ministack==1.5.33"
 
@@ -28,7 +28,7 @@ _START_SECONDS = 60
 
 def install() -> None:
     """Make MiniStack's environment, unless it is there."""
-    machine.install(_VENV, REQUIREMENT)
+    venvs.install(_VENV, REQUIREMENT)
 
 
 @contextmanager

@@ -24,10 +24,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests import emulator
-from tests.hostile.proxy import ACTIONS_AFTER, ACTIONS_BEFORE, Fault, Proxy, serving
+from tests.support import emulator
+from tests.support.proxy import ACTIONS_AFTER, ACTIONS_BEFORE, Fault, Proxy, serving
 from tests.local import aws
-from tests.local.template import ROOT
+from tests.support.template import ROOT
 
 ACTIONS = (*ACTIONS_BEFORE, *ACTIONS_AFTER)
 MAX_TRIES = 20
@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.resilience.load", description=__doc__)
     parser.add_argument("--seconds", type=float, default=15, help="how long (default: %(default)s)")
     parser.add_argument("--clients", type=int, default=16, help="how many at once (default: %(default)s)")
     parser.add_argument("--processes", type=int, default=2, help="servers (default: %(default)s)")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests import load
+from tests.resilience import load
 
 
 @pytest.mark.parametrize("faults", ["0", "0.1"])

@@ -9,9 +9,9 @@ from agents.errors import MAX_DETAILS, ApiError
 from create_agent import PATH, REPLAYED, STRICT_APPLIED
 from http_api import MAX_BODY_BYTES, answer
 from tests.local.aws import WORKSPACE_ID
-from tests.local.template import ROOT
-from tests.openapi import examples
-from tests.openapi.schemas import BY_GATEWAY, Schema, first_line, prose, schemas
+from tests.support.template import ROOT
+from tests.contract.openapi import examples
+from tests.contract.openapi.schemas import BY_GATEWAY, Schema, first_line, prose, schemas
 
 _NOT_OF_THIS_OPERATION = {errors.Conflict, errors.NotFound, errors.MethodNotAllowed}
 

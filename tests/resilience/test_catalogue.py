@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from agents.values import meaning
-from tests.hostile.case import Case, at, filled, load_cases, steps
-from tests.hostile.checks import check_always
-from tests.hostile.conftest import Compose, set_time_limits
-from tests.hostile.world import Keys, Seen, Sent, World, agent_of
+from tests.resilience.case import Case, at, filled, load_cases, steps
+from tests.resilience.checks import check_always
+from tests.resilience.conftest import Compose, set_time_limits
+from tests.resilience.world import Keys, Seen, Sent, World, agent_of
 
 CASES = load_cases()
 

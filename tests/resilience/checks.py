@@ -11,8 +11,8 @@ from agents.agent import ANSWER_FIELDS
 from agents.values import to_json
 from telemetry import LATENCIES, OUR_FAILURES, SUCCESSES
 from tests.conftest import without_rate_limit
-from tests.hostile.world import FUNCTION_MS, Keys, Seen, Sent, World, agent_of
-from tests.leaks import found
+from tests.resilience.world import FUNCTION_MS, Keys, Seen, Sent, World, agent_of
+from tests.support.leaks import found
 
 INSIDE = re.compile(r"traceback|botocore|boto3|pydantic|dynamodb|arn:aws|\.py\b|Exception|of the inside", re.IGNORECASE)
 MAX_ATTEMPTS = 3

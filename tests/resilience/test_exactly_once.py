@@ -9,10 +9,10 @@ from itertools import product
 
 import pytest
 
-from tests.hostile.case import Case
-from tests.hostile.checks import check_always
-from tests.hostile.proxy import ACTIONS_AFTER, ACTIONS_BEFORE, ALWAYS
-from tests.hostile.world import Keys, Seen, World
+from tests.resilience.case import Case
+from tests.resilience.checks import check_always
+from tests.support.proxy import ACTIONS_AFTER, ACTIONS_BEFORE, ALWAYS
+from tests.resilience.world import Keys, Seen, World
 
 BYO = {"provider": "11labs_byo", "voiceId": "voice-1", "elevenLabsApiKey": "{{ELEVENLABS_KEY}}"}
 """Of an agent that takes all four calls."""

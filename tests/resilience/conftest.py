@@ -10,12 +10,12 @@ from botocore.retries.standard import ExponentialBackoff
 
 import create_agent
 import deployment
-from tests import emulator
-from tests.hostile.proxy import Proxy, serving
-from tests.hostile.world import Outbound, World
-from tests.leaks import LOUD, forget_loggers
+from tests.support import emulator
+from tests.support.proxy import Proxy, serving
+from tests.resilience.world import Outbound, World
+from tests.support.leaks import LOUD, forget_loggers
 from tests.local import aws
-from tests.local.template import Template
+from tests.support.template import Template
 
 # What an operator, or somebody else, might set: none of it may weaken a time limit or let a secret out.
 POISON = {

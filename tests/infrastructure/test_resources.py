@@ -14,8 +14,8 @@ import create_agent
 import deployment
 from agents import elevenlabs
 from tests.deploy import template as sam
-from tests.local.template import ROOT, read
-from tests.template.conftest import Deployed
+from tests.support.template import ROOT, read
+from tests.infrastructure.conftest import Deployed
 
 Deploy = Callable[..., Deployed]
 

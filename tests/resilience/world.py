@@ -19,12 +19,12 @@ from agents.key_store import KeyStore, NewKey
 from agents.store import from_item
 from deployment import random_text
 from tests.conftest import Answer
-from tests.hostile.case import Case, event_of, filled
-from tests.hostile.proxy import Call, Fault, Proxy
-from tests.leaks import WINDOW, forms, recorded, windows
+from tests.resilience.case import Case, event_of, filled
+from tests.support.proxy import Call, Fault, Proxy
+from tests.support.leaks import WINDOW, forms, recorded, windows
 from tests.local import aws
-from tests.local.gateway import Context
-from tests.local.template import load_template
+from tests.support.events import LambdaContext
+from tests.support.template import load_template
 
 FUNCTION_MS = int(load_template().timeout * 1000)
 
@@ -229,7 +229,7 @@ class World:
         return sent
 
     def _send(self, event: Any, step: Case, start: threading.Barrier | None = None) -> Sent:
-        context: Any = Context()
+        context: Any = LambdaContext()
         if "time_left" in step:
             context = replace(context, timeout=step["time_left"] / 1000)
         if start:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.deploy import template as sam
-from tests.local.template import ROOT, read
+from tests.support.template import ROOT, read
 
 REGION = "us-east-1"
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.hostile.case import Case
-from tests.hostile.checks import check_always
-from tests.hostile.conftest import Compose, note
-from tests.hostile.test_exactly_once import BYO
-from tests.hostile.world import FUNCTION_MS, Seen, World
+from tests.resilience.case import Case
+from tests.resilience.checks import check_always
+from tests.resilience.conftest import Compose, note
+from tests.resilience.test_exactly_once import BYO
+from tests.resilience.world import FUNCTION_MS, Seen, World
 
 
 def hang(operation: str, times: int | None = None, skip: int = 0, action: str = "hang_before") -> dict[str, Any]:

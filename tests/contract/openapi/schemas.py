@@ -12,7 +12,7 @@ from agents import rules
 from agents.errors import MAX_DETAILS, ApiError, Fault, PayloadTooLarge, RateLimitExceeded, ValidationFailed
 from agents.models import Agent, CreateAgentRequest
 from agents.values import MAX_DEPTH, MAX_DIGITS, MAX_MAGNITUDE, MIN_MAGNITUDE
-from tests.local.template import load_template
+from tests.support.template import load_template
 
 Schema = dict[str, Any]
 

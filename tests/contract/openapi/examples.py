@@ -8,8 +8,8 @@ from agents.errors import ApiError, RateLimitExceeded, ValidationFailed, render
 from agents.validation import AgentRequest, AllowedValues, validate
 from agents.values import Json, parse_json
 from tests.local.aws import USER_ID, WORKSPACE_ID
-from tests.local.template import ROOT
-from tests.openapi.schemas import parameter
+from tests.support.template import ROOT
+from tests.contract.openapi.schemas import parameter
 
 _EVENTS = {
     "the API page's example": "create_agent",

@@ -10,13 +10,13 @@ from itertools import product
 
 import pytest
 
-from tests.hostile.case import Case, event_of
-from tests.hostile.checks import check_always
-from tests.hostile.conftest import Compose
-from tests.hostile.test_exactly_once import BYO, CALLS, KEYS
-from tests.hostile.world import Keys, World
-from tests.leaks import found
-from tests.local.template import ROOT
+from tests.resilience.case import Case, event_of
+from tests.resilience.checks import check_always
+from tests.resilience.conftest import Compose
+from tests.resilience.test_exactly_once import BYO, CALLS, KEYS
+from tests.resilience.world import Keys, World
+from tests.support.leaks import found
+from tests.support.template import ROOT
 
 MOMENTS = list(product(CALLS, ("before", "after")))
 
@@ -30,7 +30,7 @@ def run_and_kill(world: World, event: object, operation: str, moment: str) -> st
         What it printed and logged until then.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.hostile.worker"],
+        [sys.executable, "-m", "tests.resilience.worker"],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.conftest import Deployed
+from tests.infrastructure.conftest import Deployed
 
 Deploy = Callable[..., Deployed]
 

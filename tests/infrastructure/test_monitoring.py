@@ -12,9 +12,9 @@ import pytest
 from aws_lambda_powertools.logging import Logger
 
 from telemetry import LATENCIES, LineFormatter, Reporter
-from tests.local.template import ROOT
-from tests.template.conftest import Deployed, substituted
-from tests.template.test_resources import access_log
+from tests.support.template import ROOT
+from tests.infrastructure.conftest import Deployed, substituted
+from tests.infrastructure.test_resources import access_log
 
 Deploy = Callable[..., Deployed]
 

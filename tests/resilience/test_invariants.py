@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from agents.values import to_json
-from tests.hostile.checks import check_always
-from tests.hostile.proxy import ACTIONS_AFTER, ACTIONS_BEFORE, ALWAYS
-from tests.hostile.test_exactly_once import BYO, CALLS
-from tests.hostile.world import Seen, World, agent_of
+from tests.resilience.checks import check_always
+from tests.support.proxy import ACTIONS_AFTER, ACTIONS_BEFORE, ALWAYS
+from tests.resilience.test_exactly_once import BYO, CALLS
+from tests.resilience.world import Seen, World, agent_of
 
 BODIES: dict[str, dict[str, Any]] = {
     "plain": {"/name": "Sophie"},

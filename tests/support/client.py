@@ -1,0 +1,100 @@
+"""A caller of the handler in this process, and the AWS behind it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import create_agent
+from call_agents.agents.store import agent_from_item
+from tests.local import aws
+from tests.support.events import LambdaContext, http_event
+from tests.support.http import HttpResponse
+from tests.support.samples import EXAMPLE, MINIMUM
+from tests.support.template import Template
+
+
+@dataclass(frozen=True)
+class Client:
+    """A caller of `create_agent` behind a gateway that sends payload format 2.0.
+
+    Parameters
+    ----------
+    app : Application
+        What the handler runs with.
+    key, workspace_id : str
+        Sent with every request.
+    """
+
+    app: create_agent.Application
+    key: str
+    workspace_id: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of every request."""
+        return {"content-type": "application/json", "x-api-key": self.key, "x-workspace-id": self.workspace_id}
+
+    def event(self, body: object = MINIMUM, headers: Mapping[str, str | None] | None = None) -> dict[str, Any]:
+        """Return an event. A header of None is left out; a body that is text or None is sent as it is."""
+        sent = {name: value for name, value in {**self.headers, **(headers or {})}.items() if value is not None}
+        text = body if body is None or isinstance(body, str) else json.dumps(body)
+        return http_event(headers=sent, body=text)
+
+    def send(self, event: object, context: object = None) -> HttpResponse:
+        """Invoke the handler with an event."""
+        result = create_agent.handle(event, context or LambdaContext(), lambda: self.app)
+        assert set(result) == {"statusCode", "headers", "body", "isBase64Encoded"}
+        assert all(isinstance(value, str) for value in result["headers"].values())
+        return HttpResponse(result["statusCode"], result["headers"], result["body"])
+
+    def post(self, body: object = MINIMUM, headers: Mapping[str, str | None] | None = None) -> HttpResponse:
+        """Send a body."""
+        return self.send(self.event(body, headers))
+
+    def change(self, base: dict[str, Any] = EXAMPLE, /, **members: object) -> HttpResponse:
+        """Send the API page's example with some members changed."""
+        return self.post({**base, **members})
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The emulated AWS of the tests: the template's tables and KMS key.
+
+    Parameters
+    ----------
+    template : Template
+        What it was made from.
+    clients : Clients
+        boto3's clients of it.
+    """
+
+    template: Template
+    clients: aws.Clients
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """All items of the agents table."""
+        return [dict(item) for item in self.clients.dynamodb.scan(TableName="AgentsTable")["Items"]]
+
+    @property
+    def stored(self) -> list[dict[str, Any]]:
+        """The stored agents, as they would be returned."""
+        return [agent_from_item(item).body() for item in self.items]
+
+    def clear(self) -> None:
+        """Delete all items."""
+        for name, table in self.template.resources("AWS::DynamoDB::Table").items():
+            for item in self.clients.dynamodb.scan(TableName=name)["Items"]:
+                key = {part["AttributeName"]: item[part["AttributeName"]] for part in table["KeySchema"]}
+                self.clients.dynamodb.delete_item(TableName=name, Key=key)
+
+    def dump(self) -> str:
+        """Return everything in every table, as text."""
+        tables = self.template.resources("AWS::DynamoDB::Table")
+        return "".join(repr(self.clients.dynamodb.scan(TableName=name)["Items"]) for name in tables)
+
+
+def without_rate_limit(headers: Mapping[str, str]) -> dict[str, str]:
+    """Remove the headers that differ from one response to the next."""
+    return {name: value for name, value in headers.items() if not name.startswith("RateLimit")}

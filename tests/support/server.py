@@ -1,0 +1,80 @@
+"""The local server, started as a person starts it."""
+
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
+
+from tests.support import http
+from tests.support.template import ROOT
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server, and the parts of the `curl` line that it printed."""
+
+    process: subprocess.Popen[str]
+    log: IO[str]
+    url: str
+    headers: dict[str, str]
+    body: str
+    aws_url: str
+
+    @property
+    def origin(self) -> str:
+        """The URL without a path."""
+        return self.url.removesuffix("/v1/api/agents")
+
+    def send(
+        self,
+        body: str | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        method: str = "POST",
+        path: str = "/v1/api/agents",
+    ) -> http.HttpResponse:
+        """Send a request like the printed one, except for what is given."""
+        sent = self.body if body is None else body
+        return http.send(self.origin + path, sent, {**self.headers, **(headers or {})}, method=method)
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[Server]:
+    """Run `serve` on a free port while the block runs."""
+    command = [sys.executable, "-m", "tests.local", "serve", "--port", "0", *arguments]
+    # The log goes to a file, because a pipe that nobody reads would block the server.
+    log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the server runs
+    # A program in the background ignores Ctrl-C, and so would its children: this one must not.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
+    signal.signal(signal.SIGINT, previous)
+    try:
+        # The `curl` line comes first, the command that shows an agent last.
+        lines = []
+        for line in process.stdout or ():
+            lines.append(line)
+            if " agent WORKSPACE ID" in line:
+                break
+        curl = next((line for line in lines if line.startswith("curl ")), None)
+        if curl is None:
+            log.seek(0)
+            raise RuntimeError(f"The server did not start: {log.read()}")
+        words = shlex.split(curl)
+        headers = [words[index + 1].partition(": ") for index, word in enumerate(words) if word == "-H"]
+        yield Server(
+            process,
+            log,
+            url=words[2],
+            headers={name: value for name, _, value in headers},
+            body=words[words.index("-d") + 1],
+            aws_url=lines[-1].split()[-1],
+        )
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+        log.close()
