@@ -1,8 +1,8 @@
 """Lambda handler of the agents table's stream: tries the ElevenLabs key of each new agent that has its own.
 
 The event source mapping passes only items that were inserted as ``pending``. A record that fails is retried until its
-attempts are used up; then the dead-letter queue gets its position in the stream, and its agent stays pending. A result is
-recorded only if the agent was not modified meanwhile, so order and repetition do not matter.
+attempts are used up; then the dead-letter queue gets its position in the stream, and its agent stays pending. A result
+is recorded only if the agent was not modified meanwhile, so order and repetition do not matter.
 """
 
 import os
@@ -68,15 +68,16 @@ def handler(event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - as Po
 
 
 def handle(
-    event: dict[str, Any], context: Any, get_application: Callable[[], Activation], sleep: Callable[[float], object]  # noqa: ANN401 - as Powertools has it
+    event: dict[str, Any],
+    context: Any,  # noqa: ANN401 - as Powertools has it
+    get_application: Callable[[], Activation],
+    sleep: Callable[[float], object],
 ) -> Any:  # noqa: ANN401 - the same
     """Handle a batch with an application and a pause of your own; otherwise as `handler`."""
     # Otherwise a batch of which every record fails would raise, and Lambda would not learn which.
     processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
     record_handler = partial(handle_record, context=context, get_application=get_application)
-    result = process_partial_response(
-        event=event, record_handler=record_handler, processor=processor, context=context
-    )
+    result = process_partial_response(event=event, record_handler=record_handler, processor=processor, context=context)
     if result["batchItemFailures"]:
         spare = max(remaining_ms(context) / 1000 - RESERVED_SECONDS, 0)
         sleep(min(retry_pause(event, time.time()), spare))

@@ -1,7 +1,8 @@
 """Entry point of `create_agent` in Lambda: warms up what every request needs while the environment initializes.
 
-Lambda gives a function at least a whole processor during initialization, and afterwards only the share of its memory. Nothing
-else depends on this module: with the handler ``create_agent.handler`` everything works the same, and cold starts are slower.
+Lambda gives a function at least a whole processor during initialization, and afterwards only the share of its memory.
+Nothing else depends on this module: with the handler ``create_agent.handler`` everything works the same, and cold
+starts are slower.
 
 Nothing that is made here is unique to an environment or expires, so SnapStart can restore it any number of times.
 """

@@ -133,9 +133,7 @@ def create(request: Request, app: Application, invocation: Invocation) -> Respon
     invocation.check_time(WRITE_TIME_MS)
     invocation.timer.begin("store")
     created = app.agents.create(agent, digest(idempotency_key, body), app.new_token())
-    invocation.log.update(
-        outcome="replayed" if created.replayed else "created", unknownOutcome=created.unknown_outcome
-    )
+    invocation.log.update(outcome="replayed" if created.replayed else "created", unknownOutcome=created.unknown_outcome)
     headers = {"Location": f"{PATH}/{agent_id}"}
     if created.replayed:
         headers["Idempotent-Replayed"] = "true"
@@ -170,9 +168,7 @@ def authorize(caller: Caller, workspace_id: str | None) -> None:
         raise WorkspaceForbidden
 
 
-def encrypt(
-    secret: str | None, caller: Caller, agent_id: str, app: Application, invocation: Invocation
-) -> str | None:
+def encrypt(secret: str | None, caller: Caller, agent_id: str, app: Application, invocation: Invocation) -> str | None:
     """Encrypt the agent's own ElevenLabs key, if it has one."""
     if secret is None:
         return None

@@ -34,8 +34,8 @@ SERVICE = "manage_api_keys"
 ACTIONS = ("issue", "rotate", "revoke", "list")
 
 _BUSY = (
-    "AWS is busy. The key may have been created. Before you retry, list the workspace's keys and revoke any that you do "
-    "not know."
+    "AWS is busy. The key may have been created. Before you retry, list the workspace's keys and revoke any that you "
+    "do not know."
 )
 
 KeyId = Annotated[str, Field(min_length=1, max_length=KEY_ID_LENGTH), AfterValidator(not_an_api_key)]
@@ -149,7 +149,7 @@ def manage(event: object, app: Application, invocation: Invocation) -> Response:
             case Revoke():
                 return Response(200, revoke(command, app, invocation))
             case List():
-                records = app.keys.list(command.workspace_id)
+                records = app.keys.find_all(command.workspace_id)
                 return Response(200, {"keys": [public_view(record, app.now()) for record in records]})
     except ServiceUnavailable as error:
         raise ServiceUnavailable(_BUSY, internal=error.internal) from None
@@ -158,7 +158,7 @@ def manage(event: object, app: Application, invocation: Invocation) -> Response:
 def read_command(event: Any) -> Issue | Rotate | Revoke | List:  # noqa: ANN401 - any JSON
     """Parse a command; raise ValidationFailed with all its field errors."""
     try:
-        command: Issue | Rotate | Revoke | List = parse(event=event, model=KeyCommand)
+        command: Issue | Rotate | Revoke | List = parse(event=event, model=KeyCommand)  # type: ignore[call-overload]  # it takes unions
     except ValidationError as error:
         details = from_pydantic(error, ACTIONS)
     else:

@@ -1,7 +1,7 @@
 """Lambda handler with which an operator has an agent's ElevenLabs key tried again.
 
-It is for agents whose customer has fixed the key at ElevenLabs, or whose key could not be tried for too long. It is invoked
-by people with IAM rights, never by the API::
+It is for agents whose customer has fixed the key at ElevenLabs, or whose key could not be tried for too long. It is
+invoked by people with IAM rights, never by the API::
 
     {"workspaceId": …, "agentId": …}
 
@@ -64,9 +64,7 @@ def handler(event: object, context: object) -> dict[str, Any]:
 def handle(event: object, context: object, get_application: Callable[[], Activation]) -> dict[str, Any]:
     """Handle a command with an application of your own; otherwise as `handler`."""
     request_id = lambda_request_id(context)
-    return frame().run(
-        event, context, lambda invocation: reactivate(event, get_application(), invocation), request_id
-    )
+    return frame().run(event, context, lambda invocation: reactivate(event, get_application(), invocation), request_id)
 
 
 def reactivate(event: object, app: Activation, invocation: Invocation) -> Response:

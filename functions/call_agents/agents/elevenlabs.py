@@ -1,8 +1,8 @@
 """Tries an ElevenLabs key with a voice.
 
-Source: "Get voice" and "Errors" of ElevenLabs' API reference. An error is ``{"detail": {"code", "status", "message", …}}``;
-older ones have no ``code``, and 422 has a list in ``detail``. Only a definite error decides. Anything else is treated as
-transient and retried.
+Source: "Get voice" and "Errors" of ElevenLabs' API reference. An error is ``{"detail": {"code", "status", "message",
+…}}``; older ones have no ``code``, and 422 has a list in ``detail``. Only a definite error decides. Anything else is
+treated as transient and retried.
 """
 
 import json

@@ -1,7 +1,7 @@
 """One agent per Idempotency-Key without a table of its own: the agent's id is derived from the key.
 
-Source: IETF draft "The Idempotency-Key HTTP Header Field". A request without the header gets a random key, so that every
-request is handled the same way.
+Source: IETF draft "The Idempotency-Key HTTP Header Field". A request without the header gets a random key, so that
+every request is handled the same way.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ def derive_agent_id(workspace_id: str, key: str) -> str:
 def digest(key: str, body: Json) -> str:
     """Return a digest of a body; key order and white space do not matter.
 
-    It is an HMAC with the Idempotency-Key, which is not stored: the body may hold a secret, and someone who can read the
-    table must not be able to test guesses of it.
+    It is an HMAC with the Idempotency-Key, which is not stored: the body may hold a secret, and someone who can read
+    the table must not be able to test guesses of it.
     """
     return hmac.digest(key.encode(), canonical_json(body).encode(), "sha256").hex()

@@ -203,8 +203,8 @@ class AgentSettings(TypedDict):
 class CreateAgentRequest(TypedDict):
     """The agent to create.
 
-    Unknown fields are kept and returned. Fields that only the server sets (`_id`, `status`, `createdAt` …) are ignored, so
-    that a response can be posted again as a clone. A field named like the ElevenLabs key is refused anywhere but in
+    Unknown fields are kept and returned. Fields that only the server sets (`_id`, `status`, `createdAt` …) are ignored,
+    so that a response can be posted again as a clone. A field named like the ElevenLabs key is refused anywhere but in
     `ttsModel`, because it would be stored in plain text.
     """
 
@@ -246,9 +246,7 @@ class CreateAgentRequest(TypedDict):
     ]
     settings: Annotated[
         AgentSettings,
-        Field(
-            default_factory=dict, json_schema_extra=_EMPTY_OBJECT, description="Additional settings of the agent."
-        ),
+        Field(default_factory=dict, json_schema_extra=_EMPTY_OBJECT, description="Additional settings of the agent."),
     ]
     variables: Annotated[
         dict[str, Any],
@@ -269,9 +267,7 @@ class TtsModelResponse(TypedDict):
     language: Annotated[LanguageTag, Field(description="BCP 47 tag of the voice's language.")]
     name: NotRequired[Annotated[str, Field(description="Display name of the voice, when one was sent.")]]
     elevenLabsApiKey: NotRequired[
-        Annotated[
-            str, Field(description="The customer's ElevenLabs key, encrypted; with provider `11labs_byo` only.")
-        ]
+        Annotated[str, Field(description="The customer's ElevenLabs key, encrypted; with provider `11labs_byo` only.")]
     ]
 
 
@@ -302,9 +298,7 @@ class AgentResponse(TypedDict):
             description="`ready` to be used; `pending` until an own ElevenLabs key was tried; `error` when that failed."
         ),
     ]
-    currentNode: Annotated[
-        str | None, Field(description="Where in its flow the agent is; `null` at creation.")
-    ]
+    currentNode: Annotated[str | None, Field(description="Where in its flow the agent is; `null` at creation.")]
     variables: Annotated[dict[str, Any], Field(description="Custom variables stored with the agent.")]
     createdAt: Annotated[Timestamp, Field(description="When the agent was created, in UTC.")]
     updatedAt: Annotated[Timestamp, Field(description="When it was last changed, in UTC.")]

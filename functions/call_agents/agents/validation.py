@@ -21,8 +21,8 @@ from call_agents.shared.suggestions import closest, did_you_mean
 MAX_DIGITS = 38
 """Significant digits of a number."""
 MIN_MAGNITUDE = -130
-"""Numbers other than zero are at least ten to the power of this. They are below 1e38, not DynamoDB's 1e126: boto3 cannot
-read larger ones back."""
+"""Numbers other than zero are at least ten to the power of this. They are below 1e38, not DynamoDB's 1e126: boto3
+cannot read larger ones back."""
 MAX_DEPTH = 30
 """Nesting depth of objects and arrays in a field: DynamoDB's 32, minus the item and the map of unknown fields."""
 MAX_NAME_BYTES = 65_535
@@ -92,11 +92,11 @@ def validate(body: Json, allowed: AllowedValues, *, strict: bool) -> ValidReques
 def _parse(body: dict[str, Json]) -> tuple[dict[str, Json] | None, list[FieldError]]:
     """Validate with the models: the fields, or None and the errors."""
     try:
-        fields: dict[str, Json] = parse(event=body, model=CreateAgentRequest)  # type: ignore[assignment]  # a TypedDict is a dict
+        fields = parse(event=body, model=CreateAgentRequest)
     except ValidationError as error:
         # An error without a path is about a key that is not Unicode; `_unstorable` says it better.
         return None, [_with_suggestion(found, body) for found in from_pydantic(error, TTS_TAGS) if found.path]
-    return fields, []
+    return dict(fields), []
 
 
 def _disallowed(body: dict[str, Json], allowed: AllowedValues) -> Iterator[FieldError]:
@@ -181,6 +181,8 @@ def _unstorable_number(number: Decimal, path: str) -> Iterator[FieldError]:
     if not number.is_finite():
         yield FieldError(path, "not_finite", "must be a finite number")
     elif not MIN_MAGNITUDE <= number.adjusted() < MAX_MAGNITUDE:
-        yield FieldError(path, "number_out_of_range", "must be 0, or from 1e-130 to below 1e38, or the negative of that")
+        yield FieldError(
+            path, "number_out_of_range", "must be 0, or from 1e-130 to below 1e38, or the negative of that"
+        )
     elif len(number.as_tuple().digits) > MAX_DIGITS:
         yield FieldError(path, "too_many_digits", f"must have at most {MAX_DIGITS} significant digits")

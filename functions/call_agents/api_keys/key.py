@@ -5,9 +5,9 @@
     cca_live_5kJ2mQ9xTb0z_<43 random characters><6 characters of checksum>
     └ kind ─┘└─ key id ─┘
 
-The prefix is for people and secret scanners, the key id is public and for logs, 43 random characters hold 256 bits, and the
-CRC-32 lets a mistyped key be refused without a read. Keys of the kind ``test`` are for sample events and local runs: they
-are never issued, and a deployed function refuses them.
+The prefix is for people and secret scanners, the key id is public and for logs, 43 random characters hold 256 bits, and
+the CRC-32 lets a mistyped key be refused without a read. Keys of the kind ``test`` are for sample events and local
+runs: they are never issued, and a deployed function refuses them.
 """
 
 import hashlib

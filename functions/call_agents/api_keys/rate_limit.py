@@ -1,8 +1,8 @@
 """The rate limit of an API key: a fixed window of a minute, counted with one conditional write to DynamoDB.
 
-A counter's partition key is the key's id and the minute, so nothing has to be reset: the next minute has another item, and
-DynamoDB deletes old ones. While the table works, no more than the limit passes in a minute of one clock; but the clocks of
-environments differ, and around the turn of a minute twice the limit can pass within seconds.
+A counter's partition key is the key's id and the minute, so nothing has to be reset: the next minute has another item,
+and DynamoDB deletes old ones. While the table works, no more than the limit passes in a minute of one clock; but the
+clocks of environments differ, and around the turn of a minute twice the limit can pass within seconds.
 """
 
 from dataclasses import dataclass

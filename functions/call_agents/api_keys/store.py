@@ -1,8 +1,8 @@
 """The table of API keys.
 
-The partition key of a record is the hash of its API key. Each workspace has one more item, its directory, with the ids and
-hashes of its keys, so that keys are listed and found with reads of single items: no index, no scan. A directory has room for
-some 4,000 keys.
+The partition key of a record is the hash of its API key. Each workspace has one more item, its directory, with the ids
+and hashes of its keys, so that keys are listed and found with reads of single items: no index, no scan. A directory has
+room for some 4,000 keys.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from call_agents.shared.json_values import iso
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UpdateTypeDef
+
 
 @dataclass(frozen=True)
 class NewKey:
@@ -97,13 +98,11 @@ class ApiKeyStore:
             When DynamoDB throttled, failed or timed out.
         """
         with translate_errors("GetItem"):
-            response = self.client.get_item(
-                TableName=self.table, Key={"keyHash": {"S": key_hash}}, ConsistentRead=True
-            )
+            response = self.client.get_item(TableName=self.table, Key={"keyHash": {"S": key_hash}}, ConsistentRead=True)
         item = response.get("Item")
         return None if item is None else from_item(item)
 
-    def list(self, workspace_id: str) -> "list[Record]":
+    def find_all(self, workspace_id: str) -> list[Record]:
         """Read the records of a workspace's keys, oldest first; raises as `find_by_hash` does."""
         records = filter(None, map(self.find_by_hash, self._hashes(workspace_id).values()))
         return sorted(records, key=lambda record: (str(record.get("createdAt")), str(record.get("keyId"))))

@@ -17,6 +17,7 @@ from call_agents.shared.errors import InternalError, ServiceUnavailable
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
+    from botocore.hooks import BaseEventHooks
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_kms import KMSClient
 
@@ -24,7 +25,8 @@ MAX_ATTEMPTS = 3
 """Attempts per call: one plus two retries on transient errors."""
 
 # A call that hangs fails after 4.5 s plus the pauses between its attempts. A request makes at most five calls, so the
-# function's timeout is 28 s. All of this is explicit, so that no environment variable can weaken it or send keys elsewhere.
+# function's timeout is 28 s. All of this is explicit, so that no environment variable can weaken it or send keys
+# elsewhere.
 _CLIENT_CONFIG = Config(
     connect_timeout=0.5,
     read_timeout=1,
@@ -55,30 +57,33 @@ def dynamodb_client(endpoint_url: str | None, roots: str | None, attempts: int =
     attempts : int
         Attempts per call, 1 or more.
     """
-    client: DynamoDBClient = _client("dynamodb", endpoint_url, roots, attempts)
+    client = boto3.client("dynamodb", endpoint_url=endpoint_url, verify=roots, config=_config(attempts))
+    _protect(client.meta.events)
     return client
 
 
 def kms_client(endpoint_url: str | None, roots: str | None) -> "KMSClient":
     """Make a KMS client; parameters as for `dynamodb_client`."""
-    client: KMSClient = _client("kms", endpoint_url, roots, MAX_ATTEMPTS)
+    client = boto3.client("kms", endpoint_url=endpoint_url, verify=roots, config=_config(MAX_ATTEMPTS))
+    _protect(client.meta.events)
     return client
 
 
-def _client(service: str, endpoint_url: str | None, roots: str | None, attempts: int) -> Any:  # noqa: ANN401 - boto3 makes client classes at run time
-    config = _CLIENT_CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": attempts}))
-    client = boto3.client(service, config=config, endpoint_url=endpoint_url, verify=roots)
-    client.meta.events.register("after-call", refuse_foreign_response)
+def _config(attempts: int) -> Config:
+    return _CLIENT_CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": attempts}))
+
+
+def _protect(events: "BaseEventHooks") -> None:
+    events.register("after-call", refuse_foreign_response)
     # With the root logger at DEBUG, botocore would log whole requests, secrets included.
     logging.getLogger("botocore").setLevel(logging.WARNING)
-    return client
 
 
 def trusted_roots(variables: Mapping[str, str]) -> str | None:
     """Return the file of Amazon's five root certificates, or None where they are not enough.
 
-    botocore parses its own bundle of some 120 certificates for every new connection, which takes 40 ms of processor time
-    more. Other partitions and operators who set ``AWS_CA_BUNDLE`` get botocore's behaviour.
+    botocore parses its own bundle of some 120 certificates for every new connection, which takes 40 ms of processor
+    time more. Other partitions and operators who set ``AWS_CA_BUNDLE`` get botocore's behaviour.
     """
     region = variables.get("AWS_REGION", "")
     if "AWS_CA_BUNDLE" in variables or not _AMAZON_TRUST_REGION.fullmatch(region):
@@ -101,8 +106,8 @@ def refuse_foreign_response(http_response: "AWSResponse", parsed: Mapping[str, A
     Raises
     ------
     ForeignResponseError
-        When the status is 2xx but not 200, when DynamoDB's checksum is wrong, or when there is no checksum (as with KMS)
-        and the response is empty.
+        When the status is 2xx but not 200, when DynamoDB's checksum is wrong, or when there is no checksum (as with
+        KMS) and the response is empty.
     """
     status, checksum = http_response.status_code, http_response.headers.get("x-amz-crc32")
     if checksum is None:

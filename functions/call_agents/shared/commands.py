@@ -25,7 +25,7 @@ WorkspaceId = Annotated[str, Field(max_length=128, pattern="^[!-~]+$"), AfterVal
 
 
 class Command(BaseModel):
-    """What every command has. Unknown fields are refused: a misspelt lifetime must not give a key that never expires."""
+    """What every command has. Unknown fields are refused: a misspelt lifetime would give a key that never expires."""
 
     model_config = ConfigDict(strict=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True)
 

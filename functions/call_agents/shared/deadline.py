@@ -1,8 +1,8 @@
 """The last resort against calls that take too long: a request ends before Lambda ends the function.
 
-botocore's timeouts apply to each attempt and each piece of a response, so a response that arrives very slowly could outlast
-the function. Lambda would then kill the process, and the gateway would respond in its own format. No signal interrupts the
-name resolver of the C library; the template limits that.
+botocore's timeouts apply to each attempt and each piece of a response, so a response that arrives very slowly could
+outlast the function. Lambda would then kill the process, and the gateway would respond in its own format. No signal
+interrupts the name resolver of the C library; the template limits that.
 """
 
 import signal
@@ -25,7 +25,7 @@ def remaining_ms(context: object) -> float:
     return inf if remaining is None else remaining()
 
 
-class _TimeIsUp(BaseException):  # noqa: N818 - an interruption, not an error
+class _TimeIsUp(BaseException):
     """Not an Exception: botocore would treat that as a failed attempt and try again."""
 
 

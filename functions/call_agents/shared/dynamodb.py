@@ -14,7 +14,7 @@ Item: TypeAlias = dict[str, Any]
 """Attribute values by name, as boto3's client takes and returns them."""
 
 MAX_ITEM_BYTES = 350 * 1024
-"""Bytes of an item's values that we accept. DynamoDB's limit is 400 KB; the rest is a margin for what the server adds."""
+"""Bytes of a request's values in an item. DynamoDB's limit is 400 KB; the rest is a margin for what the server adds."""
 
 
 def to_attribute(value: Json) -> dict[str, Any]:

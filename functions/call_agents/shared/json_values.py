@@ -1,7 +1,7 @@
 """JSON in and out without losing anything: exact numbers, and no duplicate key that goes unseen.
 
-A number is an ``int`` when it is integral and a ``Decimal`` otherwise, always in one canonical form: ``0.8`` comes back as
-``0.8``, ``1`` as ``1``, and ``1.10`` as ``1.1``.
+A number is an ``int`` when it is integral and a ``Decimal`` otherwise, always in one canonical form: ``0.8`` comes back
+as ``0.8``, ``1`` as ``1``, and ``1.10`` as ``1.1``.
 """
 
 import json
@@ -105,7 +105,9 @@ def to_json(value: Json, *, sort_keys: bool = False) -> str:
     """
     if isinstance(value, dict):
         members = sorted(value.items()) if sort_keys else value.items()
-        return "{" + ",".join([f"{_quote(key)}:{to_json(member, sort_keys=sort_keys)}" for key, member in members]) + "}"
+        return (
+            "{" + ",".join([f"{_quote(key)}:{to_json(member, sort_keys=sort_keys)}" for key, member in members]) + "}"
+        )
     if isinstance(value, list):
         return "[" + ",".join([to_json(element, sort_keys=sort_keys) for element in value]) + "]"
     return str(value) if isinstance(value, Decimal) else _quote(value)

@@ -1,13 +1,14 @@
 """Encrypts a customer's ElevenLabs key with KMS, bound to one agent."""
 
 import base64
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from call_agents.shared.aws import translate_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from types_boto3_kms import KMSClient
 
 

@@ -18,7 +18,9 @@ def closest(name: str, choices: Iterable[str]) -> str | None:
     from difflib import get_close_matches  # noqa: PLC0415 - see above
 
     by_lower_case = {choice.lower(): choice for choice in islice(choices, MAX_CHOICES) if len(choice) <= MAX_LENGTH}
-    found = get_close_matches(name.lower(), by_lower_case, n=1, cutoff=MIN_SIMILARITY) if len(name) <= MAX_LENGTH else []
+    found = (
+        get_close_matches(name.lower(), by_lower_case, n=1, cutoff=MIN_SIMILARITY) if len(name) <= MAX_LENGTH else []
+    )
     return by_lower_case[found[0]] if found else None
 
 
