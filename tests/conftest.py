@@ -73,13 +73,18 @@ def session_application(session_stage: Stage, variables: dict[str, str]) -> crea
     return create_agent.build(Settings(variables))
 
 
+@pytest.fixture(scope="session")
+def session_manager(session_stage: Stage, variables: dict[str, str]) -> manage_api_keys.Application:  # noqa: ARG001 - the same
+    """One application of `manage_api_keys` for all tests that do not change it."""
+    return manage_api_keys.build(Settings(variables))
+
+
 @pytest.fixture
-def manage(stage: Stage, variables: dict[str, str]) -> Manage:  # noqa: ARG001 - the same
+def manage(stage: Stage, session_manager: manage_api_keys.Application) -> Manage:  # noqa: ARG001 - it is emptied afterwards
     """Execute an operator's command: status and body."""
-    app = manage_api_keys.build(Settings(variables))
 
     def run(**command: object) -> tuple[int, Any]:
-        result = manage_api_keys.handle(command, LambdaContext(), lambda: app)
+        result = manage_api_keys.handle(command, LambdaContext(), lambda: session_manager)
         return result["statusCode"], result["body"]
 
     return run

@@ -1,20 +1,14 @@
-"""What public clients of the API send over HTTP, and what they do with the answer: none of them has to be changed."""
+"""Public clients of the API work unchanged: what they send is accepted, and responses are as they read them."""
 
-import http.client
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-import create_agent
-from tests.conftest import Answer, Client, Stage
-from tests.local.gateway import gateway, listen
-from tests.support.template import load_template
-
-ROUTES = load_template().routes("CreateAgentFunction")
+from tests.conftest import NewApplication
+from tests.support.client import Client, Stage
+from tests.support.http import HttpResponse
 
 SMOKE_TEST: dict[str, Any] = {
     "name": "SMOKE TEST — delete me",
@@ -77,122 +71,65 @@ ACCEPTED = (PLUMBER, RECEPTIONIST, ESTATE_AGENT, OLDER_DOCUMENTATION, CLONE)
 WITH_OTHER_MODELS = (SMOKE_TEST, OWN_KEY)
 SET_BY_THE_SERVER = ("_id", "status")
 
-Send = Callable[..., Answer]
 
-
-@contextmanager
-def listening(client: Client, stage_path: str = "") -> Iterator[Send]:
-    """Serve the function on loopback, under a stage or none, and send as a client does that knows the base URL."""
-    routes = {(method, stage_path + path) for method, path in ROUTES}
-    server = listen(gateway(create_agent.handler, routes), "127.0.0.1", 0)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-
-    def send(body: object, **headers: str) -> Answer:
-        text = body if isinstance(body, str) else json.dumps(body)
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        with closing(http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)) as connection:
-            url = f"{stage_path}/v1" + "/api/agents"  # the base URL that they are given, and what they append
-            connection.request("POST", url, text.encode(), {**client.headers, **given})
-            answer = connection.getresponse()
-            return Answer(answer.status, dict(answer.getheaders()), answer.read().decode())
-
-    try:
-        yield send
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture
-def send(client: Client) -> Iterator[Send]:
-    with listening(client) as sender:
-        yield sender
-
-
-@pytest.fixture
-def any_model(monkeypatch: pytest.MonkeyPatch, new_application: Callable[[], None]) -> None:
-    """The list of models is opened, as the vendor's is."""
-    monkeypatch.setenv("ALLOWED_LLM_MODELS", "")
-    new_application()
-
-
-def check_kept(sent: dict[str, Any], answer: Answer) -> None:
-    """See that everything that was sent comes back, but for what is the server's to say."""
-    got = json.loads(answer.text)
-    assert answer.status == 201
-    sent, got = json.loads(json.dumps(sent)), {**got, "ttsModel": dict(got["ttsModel"])}
-    for ours in SET_BY_THE_SERVER:
-        assert got[ours] != sent.pop(ours, None)
+def check_kept(sent: dict[str, Any], response: HttpResponse) -> None:
+    """Everything that was sent is returned, except for what only the server sets."""
+    assert response.status == 201
+    sent, got = json.loads(json.dumps(sent)), json.loads(response.text)
+    for name in SET_BY_THE_SERVER:
+        assert got[name] != sent.pop(name, None)
     if "elevenLabsApiKey" in sent["ttsModel"]:
         assert got["ttsModel"].pop("elevenLabsApiKey") != sent["ttsModel"].pop("elevenLabsApiKey")
     assert {name: got[name] for name in sent} == sent
 
 
 @pytest.mark.parametrize("body", ACCEPTED)
-def test_what_clients_send_comes_back_with_every_field_that_the_page_does_not_list(
-    send: Send, stage: Stage, body: dict[str, Any]
-) -> None:
-    answer = send(body)
+def test_bodies_of_clients_are_accepted_and_kept(client: Client, stage: Stage, body: dict[str, Any]) -> None:
+    response = client.post(body)
 
-    check_kept(body, answer)
-    assert stage.stored == [answer.body]
+    check_kept(body, response)
+    assert stage.stored == [response.body]
 
 
 @pytest.mark.parametrize("body", WITH_OTHER_MODELS)
-def test_a_model_outside_the_list_is_refused_by_default(send: Send, body: dict[str, Any]) -> None:
-    assert send(body).faults == {"llmModel": "not_allowed"}
+def test_other_models_need_an_open_list(client: Client, new_application: NewApplication, body: dict[str, Any]) -> None:
+    assert client.post(body).field_errors == {"llmModel": "not_allowed"}
+    check_kept(body, replace(client, app=new_application(ALLOWED_LLM_MODELS="")).post(body))
 
 
-@pytest.mark.usefixtures("any_model")
-@pytest.mark.parametrize("body", WITH_OTHER_MODELS)
-def test_with_the_list_opened_it_is_accepted_and_all_else_is_kept(send: Send, body: dict[str, Any]) -> None:
-    check_kept(body, send(body))
+def test_clients_find_what_they_read_in_a_response(client: Client) -> None:
+    agent = client.post(RECEPTIONIST).body
 
-
-def test_clients_read_a_bare_object_with_an_id_of_24_characters_and_no_phone_numbers(send: Send) -> None:
-    answer = send(RECEPTIONIST)
-
-    assert 200 <= answer.status < 300
-    assert isinstance(answer.body["_id"], str)
-    assert len(answer.body["_id"]) == 24
-    assert answer.body["name"] == RECEPTIONIST["name"]
-    assert answer.body["phoneNumberIds"] == []
-    assert answer.body["workspaceId"] == "workspace-a"
-    assert answer.body["status"] == "ready"
+    assert isinstance(agent["_id"], str)
+    assert len(agent["_id"]) == 24
+    assert (agent["name"], agent["phoneNumberIds"]) == (RECEPTIONIST["name"], [])
+    assert (agent["workspaceId"], agent["status"]) == ("workspace-a", "ready")
 
 
 @pytest.mark.parametrize("accept", ["application/json", "*/*", "text/html"])
-@pytest.mark.parametrize("body", [RECEPTIONIST, {}, "{", "", "x" * 300_000])
-def test_every_answer_is_json_before_anyone_looks_at_its_status(send: Send, body: object, accept: str) -> None:
-    answer = send(body, accept=accept)
+def test_every_response_is_json_whatever_is_accepted(client: Client, accept: str) -> None:
+    for body in (RECEPTIONIST, {}, "{", "", "x" * 300_000):
+        response = client.post(body, {"accept": accept})
 
-    assert answer.headers["Content-Type"] == "application/json"
-    assert isinstance(answer.body, dict)
+        assert response.headers["Content-Type"] == "application/json"
+        assert isinstance(response.body, dict)
 
 
 @pytest.mark.parametrize(
     ("body", "headers", "message"),
     [
         ({}, {}, "name: is required (and 1 more, see error.details)"),
-        (PLUMBER, {"x_api_key": ""}, "Send your API key in the x-api-key header. No other header is read for it."),
+        (PLUMBER, {"x-api-key": ""}, "Send your API key in the x-api-key header. No other header is read for it."),
         (
             PLUMBER,
-            {"content_type": "text/plain"},
+            {"content-type": "text/plain"},
             "Send the body as JSON, with the header Content-Type: application/json.",
         ),
     ],
 )
-def test_both_places_where_clients_look_for_a_message_have_one_that_a_person_can_read(
-    send: Send, body: object, headers: dict[str, str], message: str
+def test_a_message_for_people_is_in_both_places(
+    client: Client, body: object, headers: dict[str, str | None], message: str
 ) -> None:
-    answer = send(body, **headers).body
+    error = client.post(body, headers).body
 
-    assert answer["message"] == answer["error"]["message"] == message
-
-
-def test_a_stage_before_the_path_makes_no_difference(client: Client) -> None:
-    with listening(client, "/prod") as send:
-        check_kept(PLUMBER, send(PLUMBER))
-        assert send({}).status == 400
+    assert error["message"] == error["error"]["message"] == message

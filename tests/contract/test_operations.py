@@ -1,171 +1,177 @@
-"""What operators see of a request: one line, which is its log and its metrics."""
+"""What operators see of an invocation: one log line, and one line of metrics."""
 
-import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import create_agent
-from tests.conftest import BYO, EXAMPLE, Client, Stage
-from tests.support.faults import lose_answers, refuse
-from tests.support.leaks import recorded
+from tests.conftest import Manage, NewApplication
+from tests.support.client import Client, Stage
+from tests.support.events import LambdaContext
+from tests.support.faults import lose_answers, lose_requests, refuse
+from tests.support.logs import recorded_output
+from tests.support.samples import BYO, EXAMPLE
 
-NAMESPACE = "local"
-"""The stack's name, as `sam local` gives it."""
-
-ALWAYS = {"level", "message", "timestamp", "service", "status", "requestId", "outcome", "_aws"}
-OF_A_CALLER = ALWAYS | {"keyId", "workspaceId", "authenticateMs", "limitMs"}
+FROM_LAMBDA = {"cold_start", "function_name", "function_memory_size", "function_arn", "function_request_id"}
+ALWAYS = {"level", "message", "timestamp", "service", "status", "requestId", "outcome"} | FROM_LAMBDA
+OF_A_CALLER = ALWAYS | {"keyId", "workspaceId", "authenticateMs", "rateLimitMs"}
 OF_AN_AGENT = OF_A_CALLER | {"agentId", "validateMs", "storeMs"}
-LATENCIES = ["authenticateMs", "limitMs", "storeMs"]
+KEY: dict[str, str | None] = {"idempotency-key": "retry-1"}
 
 
-def line_of(send: Callable[[], object]) -> dict[str, Any]:
-    """Send a request; return the one line that it left."""
-    with recorded() as stream:
-        send()
-    lines = [line for line in stream.getvalue().splitlines() if line.startswith("{")]
-    assert len(lines) == 1
-    line: dict[str, Any] = json.loads(lines[0])
-    return line
-
-
-def counted(line: dict[str, Any]) -> dict[tuple[str, ...], list[str]]:
-    """Return the names of a line's metrics by the values of their dimensions, as CloudWatch would take them."""
-    found = {}
-    for directive in line["_aws"]["CloudWatchMetrics"]:
-        assert directive["Namespace"] == NAMESPACE
-        (dimensions,) = directive["Dimensions"]
-        names = [metric["Name"] for metric in directive["Metrics"]]
-        assert all(isinstance(line[name], int | float) for name in names)
-        found[tuple(line[name] for name in dimensions)] = names
-    return found
-
-
-def test_a_created_agent_is_logged_with_its_ids_and_the_time_of_each_step(client: Client) -> None:
-    line = line_of(lambda: client.post(EXAMPLE))
-
-    assert set(line) == OF_AN_AGENT | {"AgentsCreated"}
-    assert (line["level"], line["message"], line["status"], line["outcome"]) == (
-        "INFO",
-        "request succeeded",
-        201,
-        "created",
-    )
-    assert (line["requestId"], line["workspaceId"]) == ("request-1", "workspace-a")
-    assert counted(line) == {("create_agent",): ["AgentsCreated", *LATENCIES]}
-
-
-def test_sealing_is_a_step_of_its_own(client: Client) -> None:
-    line = line_of(lambda: client.post(BYO))
-
-    assert set(line) == OF_AN_AGENT | {"AgentsCreated", "sealMs"}
-    assert counted(line) == {("create_agent",): ["AgentsCreated", "authenticateMs", "limitMs", "sealMs", "storeMs"]}
-
-
-def test_a_replay_is_counted_as_one(client: Client) -> None:
-    headers: dict[str, str | None] = {"idempotency-key": "retry-1"}
-    client.post(EXAMPLE, headers)
-    line = line_of(lambda: client.post(EXAMPLE, headers))
-
-    assert line["outcome"] == "replayed"
-    assert counted(line) == {("create_agent",): ["AgentsReplayed", *LATENCIES]}
-
-
-@pytest.mark.parametrize(
-    ("send", "code", "status", "fields", "metrics"),
-    [
-        (
-            lambda client: client.post({}),
-            "validation_error",
-            400,
-            OF_A_CALLER | {"validateMs"},
-            ["RequestsRejected", "authenticateMs", "limitMs"],
-        ),
-        (
-            lambda client: client.post(EXAMPLE, {"x-workspace-id": "another"}),
-            "workspace_forbidden",
-            403,
-            OF_A_CALLER,
-            ["RequestsRejected", "authenticateMs", "limitMs"],
-        ),
-        (
-            lambda client: client.post(EXAMPLE, {"x-api-key": "wrong"}),
-            "invalid_api_key",
-            401,
-            ALWAYS | {"cause", "authenticateMs", "AuthenticationFailed"},
-            ["RequestsRejected", "AuthenticationFailed", "authenticateMs"],
-        ),
-        (lambda client: client.send({}), "not_found", 404, ALWAYS, ["RequestsRejected"]),
-    ],
-)
-def test_a_rejected_request_is_counted_by_its_code(
-    client: Client,
-    send: Callable[[Client], object],
-    code: str,
-    status: int,
-    fields: set[str],
-    metrics: list[str],
-) -> None:
-    line = line_of(lambda: send(client))
-
-    assert (line["level"], line["status"], line["outcome"]) == ("INFO", status, code)
-    assert set(line) == fields | {"RequestsRejected"}
-    assert counted(line) == {("create_agent",): metrics, ("create_agent", code): ["RequestsRejected"]}
+def printed(run: Callable[[], object]) -> tuple[dict[str, Any], dict[str, float]]:
+    """Run something that invokes a function once; return its log line and its metrics."""
+    with recorded_output() as output:
+        run()
+    assert len(output.text.splitlines()) == 2
+    (line,), (metrics,) = output.lines, output.metrics
+    return line, metrics
 
 
 @pytest.fixture
-def dynamodb(client: Client, new_application: Callable[[], None]) -> Any:  # noqa: ARG001 - a key is issued first
-    """The function's own client, new for this test."""
-    new_application()
-    return vars(create_agent.application().agents)["_client"]
+def faulty(client: Client, new_application: NewApplication) -> Client:
+    """A client of an application of this test only, so that its faults end with it."""
+    return replace(client, app=new_application())
 
 
-def test_a_request_that_fails_is_an_error_with_its_cause(client: Client, dynamodb: Any) -> None:
-    refuse(dynamodb, "GetItem", "ProvisionedThroughputExceededException")
-    line = line_of(client.post)
+def test_a_created_agent_is_logged_with_ids_and_times(client: Client, manage: Manage) -> None:
+    (key,) = manage(action="list", workspaceId="workspace-a")[1]["keys"]
+    context = LambdaContext()
+    responses = []
+    line, metrics = printed(lambda: responses.append(client.send(client.event(EXAMPLE), context)))
 
-    assert (line["level"], line["status"], line["cause"]) == (
-        "ERROR",
-        503,
-        "GetItem: ProvisionedThroughputExceededException",
-    )
-    assert counted(line) == {
-        ("create_agent",): ["RequestsFailed", "authenticateMs"],
-        ("create_agent", "service_unavailable"): ["RequestsFailed"],
-    }
+    assert set(line) == OF_AN_AGENT
+    assert (line["level"], line["message"], line["service"]) == ("INFO", "request succeeded", "create_agent")
+    assert (line["status"], line["outcome"]) == (201, "created")
+    assert (line["requestId"], line["function_request_id"]) == ("request-1", context.aws_request_id)
+    assert (line["keyId"], line["workspaceId"]) == (key["keyId"], "workspace-a")
+    assert line["agentId"] == responses[0].body["_id"]
+    times = {name: line[name] for name in ("authenticateMs", "rateLimitMs", "storeMs")}
+    assert metrics == {"AgentsCreated": 1, **times}
+    assert all(0 <= time < 10_000 for time in times.values())
 
 
-def test_a_write_whose_answers_are_lost_is_told_and_counted(client: Client, dynamodb: Any, stage: Stage) -> None:
-    lose_answers(dynamodb, "PutItem")
-    line = line_of(client.post)
+def test_encryption_is_timed_on_its_own(client: Client) -> None:
+    line, metrics = printed(lambda: client.post(BYO))
 
-    assert (line["level"], line["status"], line["unclearWrite"]) == ("WARNING", 201, "PutItem: ReadTimeoutError")
-    assert counted(line) == {("create_agent",): ["AgentsCreated", "WritesUnclear", *LATENCIES]}
+    assert set(line) == OF_AN_AGENT | {"encryptMs"}
+    assert set(metrics) == {"AgentsCreated", "authenticateMs", "rateLimitMs", "encryptMs", "storeMs"}
+
+
+def test_a_replay_is_counted_as_one(client: Client) -> None:
+    client.post(EXAMPLE, KEY)
+    line, metrics = printed(lambda: client.post(EXAMPLE, KEY))
+
+    assert (line["level"], line["outcome"]) == ("INFO", "replayed")
+    assert set(metrics) == {"AgentsReplayed", "authenticateMs", "rateLimitMs", "storeMs"}
+
+
+@pytest.mark.parametrize(
+    ("send", "code", "fields", "metrics"),
+    [
+        (
+            lambda client: client.post({}),
+            (400, "validation_error"),
+            OF_A_CALLER | {"validateMs"},
+            {"authenticateMs", "rateLimitMs"},
+        ),
+        (
+            lambda client: client.post(EXAMPLE, {"x-workspace-id": "another"}),
+            (403, "workspace_forbidden"),
+            OF_A_CALLER,
+            {"authenticateMs", "rateLimitMs"},
+        ),
+        (
+            lambda client: client.post(EXAMPLE, {"x-api-key": "wrong"}),
+            (401, "invalid_api_key"),
+            ALWAYS | {"cause", "authenticateMs"},
+            {"AuthenticationFailed", "authenticateMs"},
+        ),
+        (lambda client: client.send({}), (404, "not_found"), ALWAYS, set()),
+    ],
+)
+def test_a_rejected_request_is_logged_with_its_code(
+    client: Client, send: Callable[[Client], object], code: tuple[int, str], fields: set[str], metrics: set[str]
+) -> None:
+    line, counted = printed(lambda: send(client))
+
+    assert (line["level"], line["message"]) == ("INFO", "request rejected")
+    assert (line["status"], line["outcome"]) == code
+    assert set(line) == fields
+    assert set(counted) == {"RequestsRejected", *metrics}
+
+
+def test_a_failed_request_is_an_error_with_its_cause(faulty: Client) -> None:
+    refuse(faulty.app.keys.client, "GetItem", "ProvisionedThroughputExceededException")
+    line, metrics = printed(faulty.post)
+
+    assert (line["level"], line["message"], line["status"]) == ("ERROR", "request failed", 503)
+    assert line["outcome"] == "service_unavailable"
+    assert line["cause"] == "GetItem: ProvisionedThroughputExceededException"
+    assert set(metrics) == {"RequestsFailed", "authenticateMs"}
+
+
+def test_an_unknown_outcome_is_logged_and_counted(faulty: Client, stage: Stage) -> None:
+    lose_answers(faulty.app.agents.client, "PutItem")
+    line, metrics = printed(faulty.post)
+
+    assert (line["level"], line["status"], line["outcome"]) == ("WARNING", 201, "created")
+    assert line["unknownOutcome"] == "PutItem: ReadTimeoutError"
+    assert metrics["AgentsCreated"] == metrics["UnknownWriteOutcomes"] == 1
     assert len(stage.items) == 1
 
 
-def test_what_an_operator_does_is_logged_and_counted_too(
-    manage: Callable[..., tuple[int, Any]], caplog: pytest.LogCaptureFixture
+def test_an_unknown_outcome_that_stays_unknown_is_logged_and_counted(faulty: Client) -> None:
+    lose_answers(faulty.app.agents.client, "PutItem")
+    lose_requests(faulty.app.agents.client, "PutItem")
+    line, metrics = printed(faulty.post)
+
+    assert (line["level"], line["status"], line["unknownOutcome"]) == ("ERROR", 503, "PutItem: ConnectionClosedError")
+    assert metrics["RequestsFailed"] == metrics["UnknownWriteOutcomes"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"), [("revoke", "key is not active"), ("expire", "key is expired"), ("delete", "unknown key")]
+)
+def test_an_invalid_key_is_logged_with_its_owner(
+    client: Client, manage: Manage, stage: Stage, change: str, cause: str
 ) -> None:
-    manage(action="issue", workspaceId="workspace-a", userId="user-a")
-    manage(action="revoke", workspaceId="workspace-a", keyId="unknown")
-    lines = [vars(record)["members"] for record in caplog.records if "members" in vars(record)]
-    issued, refused = ({"service": "manage_api_keys", **line, "_aws": json.loads(line["_aws"])} for line in lines)
+    (key,) = manage(action="list", workspaceId="workspace-a")[1]["keys"]
+    if change == "revoke":
+        manage(action="revoke", workspaceId="workspace-a", keyId=key["keyId"])
+    elif change == "expire":
+        manage(action="rotate", workspaceId="workspace-a", keyId=key["keyId"], overlapDays=0)
+    else:
+        stage.clear()
+    line, _ = printed(client.post)
 
-    assert issued.keys() >= {"action", "workspaceId", "keyId", "manageMs"}
-    assert counted(issued) == {("manage_api_keys",): ["RequestsSucceeded"]}
-    assert counted(refused) == {
-        ("manage_api_keys",): ["RequestsRejected"],
-        ("manage_api_keys", "not_found"): ["RequestsRejected"],
-    }
+    assert (line["status"], line["outcome"], line["cause"]) == (401, "invalid_api_key", cause)
+    owner = {} if change == "delete" else {"keyId": key["keyId"], "workspaceId": "workspace-a"}
+    assert {name: line[name] for name in ("keyId", "workspaceId") if name in line} == owner
 
 
-def test_a_key_that_has_ended_is_logged_with_its_owner(client: Client, manage: Callable[..., tuple[int, Any]]) -> None:
-    _, listed = manage(action="list", workspaceId="workspace-a")
-    key_id = listed["keys"][0]["keyId"]
-    manage(action="revoke", workspaceId="workspace-a", keyId=key_id)
-    line = line_of(client.post)
+def test_commands_of_operators_are_logged_and_counted(manage: Manage) -> None:
+    keys = []
+    issued, counted = printed(
+        lambda: keys.append(manage(action="issue", workspaceId="workspace-a", userId="user-a")[1]["keyId"])
+    )
+    revoked, _ = printed(lambda: manage(action="revoke", workspaceId="workspace-a", keyId=keys[0]))
+    refused, rejected = printed(lambda: manage(action="revoke", workspaceId="workspace-a", keyId="unknown"))
 
-    assert (line["status"], line["cause"]) == (401, "key is not active")
-    assert (line["keyId"], line["workspaceId"]) == (key_id, "workspace-a")
+    assert set(issued) == ALWAYS - {"outcome"} | {"action", "workspaceId", "keyId", "manageMs"}
+    assert (issued["service"], issued["action"], issued["keyId"]) == ("manage_api_keys", "issue", keys[0])
+    assert issued["requestId"] == issued["function_request_id"]
+    assert (revoked["action"], revoked["keyId"], revoked["workspaceId"]) == ("revoke", keys[0], "workspace-a")
+    assert (refused["outcome"], refused["status"]) == ("not_found", 404)
+    assert (counted, rejected) == ({"RequestsSucceeded": 1}, {"RequestsRejected": 1})
+
+
+def test_the_event_is_never_logged(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", "true")
+    create_agent.frame.cache_clear()
+    line, _ = printed(lambda: client.post(BYO))
+    create_agent.frame.cache_clear()
+
+    assert line["status"] == 201

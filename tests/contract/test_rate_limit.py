@@ -1,131 +1,139 @@
-"""The contract's 429: where a limit is built, no key sends more in a minute."""
+"""No API key sends more requests in a minute than the deployment allows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from zlib import crc32
 
 import pytest
 
-import create_agent
-from agents.rate_limit import RateLimiter
-from tests.conftest import EXAMPLE, Client, Stage
-from tests.support.faults import lose_requests, refuse
+from tests.conftest import Manage, NewApplication
+from tests.support.client import Client, Stage
+from tests.support.faults import lose_requests, refuse, respond_instead
+from tests.support.http import HttpResponse
+from tests.support.logs import recorded_output
+from tests.support.samples import EXAMPLE
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LIMIT = 3
 
+At = Callable[[float], Client]
+
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch, new_application: Callable[[], None]) -> Iterator[list[datetime]]:
-    """The time by the functions' clock, in a list so that it can be set; the limit is `LIMIT`."""
-    monkeypatch.setenv("RATE_LIMIT_PER_MINUTE", str(LIMIT))
-    new_application()
-    moment = [NOON]
-    app = replace(create_agent.application(), now=lambda: moment[0])
-    monkeypatch.setattr(create_agent, "application", lambda: app)
-    yield moment
-    monkeypatch.undo()
+def at(client: Client, new_application: NewApplication) -> At:
+    """Return a client whose requests are made so many seconds after noon; the limit is `LIMIT`."""
+    app = new_application(RATE_LIMIT_PER_MINUTE=str(LIMIT))
+    return lambda seconds: replace(client, app=replace(app, now=lambda: NOON + timedelta(seconds=seconds)))
 
 
-def test_one_more_than_the_limit_is_429_and_the_next_minute_begins_anew(
-    client: Client, stage: Stage, clock: list[datetime]
-) -> None:
-    clock[0] = NOON + timedelta(seconds=20)
-    answers = [client.post() for _ in range(LIMIT + 1)]
-    refused = answers.pop()
+@pytest.fixture
+def limited(at: At) -> Client:
+    return at(0)
 
-    assert [answer.headers["RateLimit"] for answer in answers] == [
-        f'"default";r={left};t=40' for left in reversed(range(LIMIT))
+
+def rate_limit_headers(response: HttpResponse) -> list[str]:
+    return [name for name in response.headers if name.startswith("RateLimit")]
+
+
+def test_more_requests_than_the_limit_are_429(at: At, stage: Stage) -> None:
+    *accepted, refused = [at(20).post() for _ in range(LIMIT + 1)]
+
+    assert [response.headers["RateLimit"] for response in accepted] == [
+        f'"default";r={remaining};t=40' for remaining in reversed(range(LIMIT))
     ]
-    assert {answer.headers["RateLimit-Policy"] for answer in answers} == {f'"default";q={LIMIT};w=60'}
+    assert {response.headers["RateLimit-Policy"] for response in accepted} == {f'"default";q={LIMIT};w=60'}
     assert (refused.status, refused.code) == (429, "rate_limit_exceeded")
     assert refused.headers["Retry-After"] == "40"
     assert refused.headers["RateLimit"] == '"default";r=0;t=40'
+    assert refused.headers["RateLimit-Policy"] == f'"default";q={LIMIT};w=60'
     assert refused.body["error"]["reset_at"] == "2026-01-01T12:01:00Z"
     assert refused.body["message"] == "This API key has sent too many requests. Wait 40 s, then send this one again."
-    clock[0] = NOON + timedelta(seconds=60)
-    assert client.post().status == 201
+    assert at(60).post().status == 201
     assert len(stage.items) == LIMIT + 1
 
 
-def test_nothing_of_a_refused_request_is_looked_at(client: Client, clock: list[datetime]) -> None:
-    assert [client.post("no JSON").status for _ in range(LIMIT + 1)] == [400] * LIMIT + [429]
-    assert clock == [NOON]
+@pytest.mark.parametrize(("seconds", "remaining"), [(0, 60), (0.5, 60), (59, 1), (59.999, 1)])
+def test_remaining_seconds_are_rounded_up(at: At, seconds: float, remaining: int) -> None:
+    assert at(seconds).post().headers["RateLimit"].endswith(f";t={remaining}")
 
 
-@pytest.mark.usefixtures("clock")
-def test_a_refused_request_uses_up_no_idempotency_key(client: Client, stage: Stage) -> None:
-    for _ in range(LIMIT):
-        client.post({})
+def test_refused_requests_count_but_are_not_read(limited: Client) -> None:
+    elsewhere: dict[str, str | None] = {"x-workspace-id": "workspace-b"}
+    statuses = [limited.post("no JSON").status, limited.post(headers=elsewhere).status, limited.post({}).status]
+
+    assert [*statuses, limited.post("no JSON").status] == [400, 403, 400, 429]
+
+
+def test_a_429_does_not_use_up_the_idempotency_key(at: At, stage: Stage) -> None:
     key: dict[str, str | None] = {"idempotency-key": "key-1"}
+    for _ in range(LIMIT):
+        at(0).post({})
 
-    assert client.post(EXAMPLE, key).status == 429
+    assert at(0).post(EXAMPLE, key).status == 429
     assert stage.items == []
+    assert "Idempotent-Replayed" not in at(60).post(EXAMPLE, key).headers
 
 
-@pytest.mark.usefixtures("clock")
-def test_requests_of_unknown_callers_are_not_counted(client: Client, stage: Stage) -> None:
-    unknown: dict[str, str | None] = {"x-api-key": "nonsense"}
+def test_unknown_callers_are_not_counted(limited: Client, stage: Stage) -> None:
+    responses = [limited.post(headers={"x-api-key": "nonsense"}) for _ in range(LIMIT + 1)]
 
-    answers = [client.post(headers=unknown) for _ in range(LIMIT + 1)]
-    assert {answer.status for answer in answers} == {401}
-    assert not [name for answer in answers for name in answer.headers if name.startswith("RateLimit")]
+    assert {response.status for response in responses} == {401}
+    assert not any(rate_limit_headers(response) for response in responses)
     assert stage.clients.dynamodb.scan(TableName="RateLimitsTable")["Items"] == []
 
 
-@pytest.mark.usefixtures("clock")
-def test_a_wrong_workspace_counts(client: Client) -> None:
-    elsewhere: dict[str, str | None] = {"x-workspace-id": "workspace-b"}
-
-    assert [client.post(headers=elsewhere).status for _ in range(LIMIT + 1)] == [403] * LIMIT + [429]
-
-
-@pytest.mark.usefixtures("clock")
-def test_another_key_has_its_own_minute(client: Client, manage: Callable[..., tuple[int, Any]]) -> None:
+def test_api_keys_are_counted_apart(limited: Client, manage: Manage) -> None:
     _, issued = manage(action="issue", workspaceId="workspace-a", userId="user-b")
     for _ in range(LIMIT):
-        client.post()
+        limited.post()
 
-    assert client.post().status == 429
-    assert Client(issued["key"], "workspace-a").post().status == 201
-
-
-def fail(limiter: RateLimiter | None, code: str) -> None:
-    dynamodb = vars(limiter)["_client"]
-    if code:
-        refuse(dynamodb, "UpdateItem", code)
-    else:
-        lose_requests(dynamodb, "UpdateItem")
+    assert limited.post().status == 429
+    assert replace(limited, key=issued["key"]).post().status == 201
 
 
-@pytest.mark.usefixtures("clock")
+def test_a_counter_expires_ten_minutes_after_its_minute(at: At, stage: Stage) -> None:
+    at(20).post()
+
+    (item,) = stage.clients.dynamodb.scan(TableName="RateLimitsTable")["Items"]
+    assert item["keyIdAndMinute"]["S"].endswith(f"#{int(NOON.timestamp())}")
+    assert item["expiresAt"] == {"N": str(int(NOON.timestamp()) + 660)}
+
+
 @pytest.mark.parametrize("code", ["", "ThrottlingException", "ResourceNotFoundException", "ValidationException"])
-def test_a_limiter_that_fails_lets_requests_pass_and_says_so(
-    client: Client, stage: Stage, caplog: pytest.LogCaptureFixture, code: str
-) -> None:
-    fail(create_agent.application().limiter, code)
-    caplog.clear()
-    answers = [client.post() for _ in range(LIMIT + 1)]
+def test_a_failing_limiter_fails_open_and_is_logged(limited: Client, stage: Stage, code: str) -> None:
+    assert limited.app.rate_limiter
+    dynamodb = limited.app.rate_limiter.client
+    attempts = refuse(dynamodb, "UpdateItem", code) if code else lose_requests(dynamodb, "UpdateItem")
+    with recorded_output() as output:
+        responses = [limited.post() for _ in range(LIMIT + 1)]
 
-    assert [answer.status for answer in answers] == [201] * (LIMIT + 1)
-    assert not [name for answer in answers for name in answer.headers if name.startswith("RateLimit")]
+    assert [response.status for response in responses] == [201] * (LIMIT + 1)
+    assert not any(rate_limit_headers(response) for response in responses)
+    assert len(attempts) == LIMIT + 1  # no retries
     assert len(stage.items) == LIMIT + 1
-    causes = [vars(record)["members"]["limiterFailure"] for record in caplog.records if record.levelname == "WARNING"]
-    assert causes == [f"UpdateItem: {code or 'ConnectionClosedError'}"] * (LIMIT + 1)
-    assert [
-        vars(record)["members"]["RateLimiterFailed"] for record in caplog.records if record.levelname == "WARNING"
-    ] == [1] * (LIMIT + 1)
+    assert {(line["level"], line["rateLimiterFailure"]) for line in output.lines} == {
+        ("WARNING", f"UpdateItem: {code or 'ConnectionClosedError'}")
+    }
+    assert [metrics["RateLimiterFailed"] for metrics in output.metrics] == [1] * (LIMIT + 1)
 
 
-def test_a_limit_of_0_is_none_and_costs_no_call(
-    client: Client, stage: Stage, monkeypatch: pytest.MonkeyPatch, new_application: Callable[[], None]
+@pytest.mark.parametrize("body", [b"{}", b'{"Attributes":{"requests":{"N":"1.5"}}}'])
+def test_a_response_without_a_count_is_a_failure(limited: Client, body: bytes) -> None:
+    assert limited.app.rate_limiter
+    respond_instead(limited.app.rate_limiter.client, body, {"x-amz-crc32": str(crc32(body))})
+    with recorded_output() as output:
+        assert limited.post().status == 201
+
+    assert output.lines[0]["rateLimiterFailure"].startswith("UpdateItem: ")
+
+
+def test_a_limit_of_0_means_none_and_costs_no_call(
+    client: Client, stage: Stage, new_application: NewApplication
 ) -> None:
-    monkeypatch.setenv("RATE_LIMIT_PER_MINUTE", "0")
-    monkeypatch.delenv("RATE_LIMITS_TABLE")
-    new_application()
+    unlimited = replace(client, app=new_application(RATE_LIMIT_PER_MINUTE="0", RATE_LIMITS_TABLE=""))
 
-    answer = client.post()
-    assert answer.status == 201
-    assert not [name for name in answer.headers if name.startswith("RateLimit")]
+    response = unlimited.post()
+    assert response.status == 201
+    assert rate_limit_headers(response) == []
     assert stage.clients.dynamodb.scan(TableName="RateLimitsTable")["Items"] == []

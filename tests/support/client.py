@@ -13,6 +13,9 @@ from tests.support.http import HttpResponse
 from tests.support.samples import EXAMPLE, MINIMUM
 from tests.support.template import Template
 
+MAX_BATCH = 25
+"""Writes in one call of DynamoDB's BatchWriteItem."""
+
 
 @dataclass(frozen=True)
 class Client:
@@ -85,9 +88,14 @@ class Stage:
     def clear(self) -> None:
         """Delete all items."""
         for name, table in self.template.resources("AWS::DynamoDB::Table").items():
-            for item in self.clients.dynamodb.scan(TableName=name)["Items"]:
-                key = {part["AttributeName"]: item[part["AttributeName"]] for part in table["KeySchema"]}
-                self.clients.dynamodb.delete_item(TableName=name, Key=key)
+            names = [part["AttributeName"] for part in table["KeySchema"]]
+            keys = [
+                {attribute: item[attribute] for attribute in names}
+                for item in self.clients.dynamodb.scan(TableName=name)["Items"]
+            ]
+            for start in range(0, len(keys), MAX_BATCH):
+                batch: list[Any] = [{"DeleteRequest": {"Key": key}} for key in keys[start : start + MAX_BATCH]]
+                self.clients.dynamodb.batch_write_item(RequestItems={name: batch})
 
     def dump(self) -> str:
         """Return everything in every table, as text."""

@@ -1,6 +1,7 @@
 """Faults of AWS, put into a real client: its own code retries, parses and raises."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.awsrequest import AWSResponse
@@ -33,6 +34,16 @@ def refuse(client: Any, operation: str, code: str, **members: object) -> list[st
 
     client.meta.events.register(f"before-call.{client.meta.service_model.service_id.hyphenize()}.{operation}", answer)
     return attempts
+
+
+def respond_instead(client: Any, body: bytes, headers: Mapping[str, str] | None = None, status: int = 200) -> None:
+    """Let something else respond to every request of a client."""
+
+    def respond(request: Any, **_: object) -> AWSResponse:
+        raw = SimpleNamespace(stream=lambda **_: iter([body]))
+        return AWSResponse(request.url, status, HTTPHeaders.from_dict(dict(headers or {})), raw)
+
+    client.meta.events.register_first("before-send", respond)
 
 
 def _fail(

@@ -1,4 +1,4 @@
-"""Unit tests touch no network, and that is not a promise but a law."""
+"""Unit tests use no network."""
 
 from collections.abc import Iterator
 

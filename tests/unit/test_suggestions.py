@@ -1,8 +1,8 @@
-"""A wrong name is told what it was probably meant to be, and nothing is guessed of what is like none."""
+"""A wrong name gets the most similar choice as a suggestion, or none."""
 
 import pytest
 
-from agents.near_misses import did_you_mean, nearest
+from call_agents.shared.suggestions import closest, did_you_mean
 
 PROVIDERS = ("openai", "rime", "elevenlabs", "11labs_byo", "google", "cartesia")
 MODELS = ("gpt-4o-mini", "gpt-4o", "gpt-4.1", "gemini-2.5-flash")
@@ -19,24 +19,27 @@ MODELS = ("gpt-4o-mini", "gpt-4o", "gpt-4.1", "gemini-2.5-flash")
         ("gpt4o", MODELS, "gpt-4o"),
         ("gpt-4o-mni", MODELS, "gpt-4o-mini"),
         ("gemini-1.5-flash", MODELS, "gemini-2.5-flash"),
+        ("llmmodel", ("llmModel",), "llmModel"),
+        ("abcx", ("abcd",), "abcd"),  # exactly 0.75
         ("gpt-5", MODELS, None),
         ("azure", PROVIDERS, None),
         ("", PROVIDERS, None),
         ("rime", (), None),
     ],
 )
-def test_the_likest_choice_is_found_if_any_is_like(name: str, choices: tuple[str, ...], meant: str | None) -> None:
-    assert nearest(name, choices) == meant
+def test_the_most_similar_choice_is_suggested(name: str, choices: tuple[str, ...], meant: str | None) -> None:
+    assert closest(name, choices) == meant
     assert did_you_mean(name, choices) == (f"; did you mean {meant}?" if meant else "")
 
 
-def test_long_names_are_not_compared() -> None:
-    assert nearest("gpt-4o" * 50_000, ["gpt-4o" * 50_000]) is None
-    assert nearest("gpt-4o", ["gpt-4o" * 50_000]) is None
+def test_only_names_of_64_characters_are_compared() -> None:
+    assert closest("x" * 64, ["x" * 64]) == "x" * 64
+    assert closest("x" * 65, ["x" * 64]) is None
+    assert closest("x" * 64, ["x" * 65]) is None
 
 
-def test_no_more_than_a_hundred_choices_are_looked_at() -> None:
+def test_only_100_choices_are_compared() -> None:
     others = [f"field{number}" for number in range(100)]
 
-    assert nearest("name", [*others[:99], "nmae"]) == "nmae"
-    assert nearest("name", [*others, "nmae"]) is None
+    assert closest("name", [*others[:99], "nmae"]) == "nmae"
+    assert closest("name", [*others, "nmae"]) is None

@@ -1,0 +1,220 @@
+"""How field errors are reported: all at once, without values, with suggestions, and strictly when that is preferred."""
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import NewApplication
+from tests.support.client import Client
+from tests.support.http import HttpResponse
+from tests.support.samples import ELEVENLABS_KEY, MINIMUM
+
+GAPS = "gapBetweenEachAttemptForSmartCallback"
+RIME: dict[str, Any] = {"provider": "rime"}
+UNKNOWN = "is not a known field: remove it, or do not send Prefer: handling=strict"
+
+
+def messages(response: HttpResponse) -> dict[str, str]:
+    return {detail["path"]: detail["message"] for detail in response.body["error"]["details"]}
+
+
+@pytest.fixture
+def few_choices(client: Client, new_application: NewApplication) -> Client:
+    """A client of an application that allows two models and three providers."""
+    app = new_application(ALLOWED_LLM_MODELS="gpt-4o-mini,gpt-4o", ALLOWED_TTS_PROVIDERS="rime,11labs_byo,openai")
+    return Client(app, client.key, client.workspace_id)
+
+
+def strict(client: Client, body: object) -> HttpResponse:
+    return client.post(body, {"prefer": "handling=strict"})
+
+
+def test_all_errors_are_reported_at_once_and_each_field_once(client: Client) -> None:
+    response = client.post(
+        '{"name":" ","llmModel":"gpt4o","settings":{"speed":1e400},"elevenLabsApiKey":"sk_secret",'
+        '"ttsModel":{"provider":"nope","language":"English","elevenLabsApiKey":"sk_secret"},'
+        f'"{GAPS}":[{{"days":1}},{{"hours":24}}]}}'
+    )
+
+    assert response.field_errors == {
+        "name": "string_too_short",
+        "ttsModel.provider": "not_allowed",
+        "ttsModel.voiceId": "missing",
+        "ttsModel.language": "language_tag",
+        "ttsModel.elevenLabsApiKey": "unexpected",
+        "llmModel": "not_allowed",
+        f"{GAPS}[1].hours": "less_than_equal",
+        "settings.speed": "level",
+        "elevenLabsApiKey": "misplaced_secret",
+    }
+    assert len(response.body["error"]["details"]) == 9
+    assert "sk_secret" not in response.text
+
+
+def test_a_wrong_type_hides_no_other_error(client: Client) -> None:
+    assert client.post({"name": "A", "ttsModel": {"provider": ["rime"]}, "llmModel": 1}).field_errors == {
+        "ttsModel.provider": "string_type",
+        "ttsModel.voiceId": "missing",
+        "llmModel": "string_type",
+    }
+
+
+def test_at_most_100_errors_and_known_fields_first(client: Client) -> None:
+    many = client.post('{"ttsModel":{"provider":"rime"},"variables":{"a":[' + "NaN," * 1000 + "1]}}")
+    few = client.post('{"ttsModel":{"provider":"rime"},"variables":{"a":[' + "NaN," * 98 + "1]}}")
+
+    assert (len(many.field_errors), len(few.field_errors)) == (100, 99)
+    assert next(iter(many.field_errors.items())) == ("name", "missing")
+    assert many.body["message"] == "name: is required (and 99 more, see error.details)"
+
+
+def test_the_lists_of_a_deployment_are_in_the_message(few_choices: Client) -> None:
+    response = few_choices.post({"name": "A", "llmModel": "claude", "ttsModel": {**RIME, "provider": "azure"}})
+
+    assert messages(response) == {
+        "llmModel": "must be one of gpt-4o-mini, gpt-4o",
+        "ttsModel.provider": "must be one of rime, 11labs_byo, openai",
+        "ttsModel.voiceId": "is required",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"llmModel": "gpt4o"}, {"llmModel": "must be one of gpt-4o-mini, gpt-4o; did you mean gpt-4o?"}),
+        (
+            {"ttsModel": {"provider": "11lab_byo", "voiceId": "v", "elevenLabsApiKey": "sk"}},
+            {
+                "ttsModel.provider": "must be one of rime, 11labs_byo, openai; did you mean 11labs_byo?",
+                "ttsModel.elevenLabsApiKey": "must be left out, unless the provider is 11labs_byo",
+            },
+        ),
+        (
+            {"ttsModel": {"provider": "openai", "voice": "v"}},
+            {"ttsModel.voiceId": "is required; voice was sent: is it meant to be voiceId?"},
+        ),
+        ({"ttsModel": {"provider": "openai", "name": "v"}}, {"ttsModel.voiceId": "is required"}),
+        ({"name": None, "Name": "A"}, {"name": "must be a string"}),
+    ],
+)
+def test_errors_suggest_what_was_meant(few_choices: Client, body: dict[str, Any], expected: dict[str, str]) -> None:
+    assert messages(few_choices.post({**MINIMUM, **body})) == expected
+
+
+def test_a_missing_field_suggests_the_misspelt_one(client: Client) -> None:
+    assert messages(client.post({"Name": "A", "TTSModel": RIME})) == {
+        "name": "is required; Name was sent: is it meant to be name?",
+        "ttsModel": "is required; TTSModel was sent: is it meant to be ttsModel?",
+    }
+
+
+def test_strict_handling_refuses_unknown_fields(client: Client) -> None:
+    body = {
+        **MINIMUM,
+        "llm_model": "x",
+        "odd": 1,
+        "workspace_id": "w",  # the server sets workspaceId, so nothing is suggested
+        "_id": "a clone's",
+        "ttsModel": {**RIME, "Language": "en", "rimeModel": "mistv3"},
+        GAPS: [{"day": 1, "days": 2}, 5, {"Hours": 1}],
+        "settings": {"model": "arcana"},
+        "variables": {"any": "name"},
+    }
+
+    assert messages(strict(client, body)) == {
+        "llm_model": f"{UNKNOWN}; did you mean llmModel?",
+        "odd": UNKNOWN,
+        "workspace_id": UNKNOWN,
+        "ttsModel.Language": f"{UNKNOWN}; did you mean language?",
+        "ttsModel.rimeModel": UNKNOWN,
+        f"{GAPS}[0].day": UNKNOWN,  # days was sent
+        f"{GAPS}[1]": "must be an object",
+        f"{GAPS}[2].Hours": f"{UNKNOWN}; did you mean hours?",
+    }
+
+
+def test_strict_handling_accepts_what_has_no_unknown_field(client: Client) -> None:
+    body = {**MINIMUM, "_id": "x", "settings": {"model": "arcana"}, GAPS: [{"days": 2}]}
+    agents = [response.body for response in (strict(client, body), client.post(body))]
+
+    one, other = ({**agent, "_id": "", "createdAt": "", "updatedAt": ""} for agent in agents)
+    assert one == other
+    assert strict(client, {**MINIMUM, GAPS: 5}).field_errors == {GAPS: "array_type"}
+    assert strict(client, {**MINIMUM, "ttsModel": 5}).field_errors == {"ttsModel": "object_type"}
+
+
+def test_strict_handling_reports_at_most_100_unknown_fields(client: Client) -> None:
+    # Unpaired surrogates are not shown, so all these fields have the same path.
+    alike = {chr(0xD800 + number): 1 for number in range(1000)}
+
+    assert strict(client, {**MINIMUM, **alike}).field_errors == {"\N{REPLACEMENT CHARACTER}": "unknown_field"}
+    assert len(strict(client, {**MINIMUM, **{f"x{number}": 1 for number in range(200)}}).field_errors) == 100
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"elevenLabsApiKey": "sk"}, "elevenLabsApiKey"),
+        ({"ttsModel": {**RIME, "elevenlabsApiKey": "sk"}}, "ttsModel.elevenlabsApiKey"),
+        ({"ttsModel": {**RIME, "eleven_labs_api_key": "sk"}}, "ttsModel.eleven_labs_api_key"),
+        ({"settings": {"ELEVENLABS-API-KEY": "sk"}}, "settings.ELEVENLABS-API-KEY"),
+        ({"variables": {"a": [[{"elevenLabsApiKey": "sk"}]]}}, "variables.a[0][0].elevenLabsApiKey"),
+        ({"my_elevenLabsApiKey2": "sk"}, "my_elevenLabsApiKey2"),
+        ({"ttsModel.elevenLabsApiKey": "sk"}, "ttsModel.elevenLabsApiKey"),
+        ({"ttsModel": {**RIME, "elevenLabs Api.Key ": "sk"}}, "ttsModel.elevenLabs Api.Key "),
+        ({"ttsModel": {**RIME, "fallback": {"elevenLabsApiKey": "sk"}}}, "ttsModel.fallback.elevenLabsApiKey"),
+        ({"x": {"ttsModel": {"elevenLabsApiKey": "sk"}}}, "x.ttsModel.elevenLabsApiKey"),
+        ({GAPS: [{"elevenLabsApiKey": "sk"}]}, f"{GAPS}[0].elevenLabsApiKey"),
+    ],
+)
+def test_an_elevenlabs_key_anywhere_else_is_refused(client: Client, body: dict[str, Any], path: str) -> None:
+    response = client.post({**MINIMUM, **body})
+
+    assert response.field_errors == {path: "misplaced_secret"}
+    assert messages(response)[path] == "must be left out: an ElevenLabs key belongs in ttsModel.elevenLabsApiKey"
+
+
+def test_a_name_that_only_starts_like_the_key_is_kept(client: Client) -> None:
+    assert client.change(elevenLabsApiKeyOwner="me").status == 201
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"ttsModel": {"provider": "11labs_byo", "voiceId": 5, "elevenLabsApiKey": ELEVENLABS_KEY}},
+        {"name": "A", "ttsModel": {"provider": ELEVENLABS_KEY, "voiceId": "v"}, "llmModel": ELEVENLABS_KEY},
+        {"name": "A", "ttsModel": {**RIME, "language": ELEVENLABS_KEY}, "type": ELEVENLABS_KEY},
+        {"name": [ELEVENLABS_KEY], "settings": {"speed": ELEVENLABS_KEY}, "phoneNumberIds": [ELEVENLABS_KEY] * 2},
+        {"name": "A", "elevenLabsApiKey": ELEVENLABS_KEY, "smartCallback": ELEVENLABS_KEY, "variables": ELEVENLABS_KEY},
+        f'{{"name":"{ELEVENLABS_KEY}"',
+        f'{{"name":"{ELEVENLABS_KEY}"}}{ELEVENLABS_KEY}',
+        f'{{"name":"{ELEVENLABS_KEY}\\ud800"}}',
+    ],
+)
+def test_no_error_repeats_a_value(client: Client, body: object, capsys: pytest.CaptureFixture[str]) -> None:
+    response = strict(client, body)
+
+    assert response.status == 400
+    assert ELEVENLABS_KEY not in response.text + str(response.headers) + "".join(capsys.readouterr())
+
+
+def test_paths_are_short_however_deep_the_body_is(client: Client) -> None:
+    (path,) = client.change(**{"a" * 64: {"b" * 64: {"c" * 64: {"d" * 64: {"e" * 64: {"": 1}}}}}}).field_errors
+
+    assert len(path) < 400
+    assert path.endswith("…")
+
+
+def test_a_list_without_the_default_model_requires_a_model(client: Client, new_application: NewApplication) -> None:
+    narrow = Client(new_application(ALLOWED_LLM_MODELS="gpt-4.1"), client.key, client.workspace_id)
+
+    assert narrow.post().body["message"] == "llmModel: must be one of gpt-4.1"
+    assert narrow.change(llmModel="gpt-4.1").status == 201
+
+
+def test_an_empty_list_of_models_allows_any_of_256_characters(client: Client, new_application: NewApplication) -> None:
+    wide = Client(new_application(ALLOWED_LLM_MODELS=""), client.key, client.workspace_id)
+
+    assert wide.change(llmModel="m" * 256).body["llmModel"] == "m" * 256
+    assert wide.change(llmModel="m" * 257).field_errors == {"llmModel": "string_too_long"}
+    assert wide.change(llmModel="").field_errors == {"llmModel": "string_too_short"}
