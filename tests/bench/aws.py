@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.support import emulator
 from tests.local import aws
+from tests.support import emulator
 from tests.support.template import ROOT, load_template
 
 IDEMPOTENCY_TABLE = "IdempotencyTable"
@@ -51,12 +51,12 @@ def cloud(folder: Path) -> Iterator[Cloud]:
     )
     aws.use_local_credentials()
     with emulator.running() as url:
-        template = load_template(EndpointUrl=url, RateLimitPerMinute="0")
+        template = load_template(RateLimitPerMinute="0")
         clients = aws.connect(url)
         aws.create_resources(template, clients)
         aws.admit_test_keys(template, clients)
         _create_idempotency_table(clients)
-        variables = {**template.environment("CreateAgentFunction"), **aws.CREDENTIALS}
+        variables = {**template.environment("CreateAgentFunction"), **aws.CREDENTIALS, "ENDPOINT_URL": url}
         with _endpoint(url, certificate, key) as (plain, tls):
             yield Cloud(plain, tls, certificate, clients, variables)
 

@@ -1,4 +1,4 @@
-"""What is run under cachegrind: import a handler, answer some events.
+"""What is run under cachegrind: import a handler, handle some events.
 
     python driver.py PACKAGE MODULE EVENT TIMES RUN
 
@@ -37,7 +37,7 @@ def main(package: str, module: str, event_file: str, times: int, run: str) -> No
         event["headers"]["idempotency-key"] = f"{run}-{times:06}-{number:06}"
         result = handler(event, context)
         if result["statusCode"] != 201:
-            sys.exit(f"{module} answered {result['statusCode']}")
+            sys.exit(f"{module} returned {result['statusCode']}")
 
 
 if __name__ == "__main__":

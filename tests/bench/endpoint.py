@@ -1,6 +1,6 @@
 """DynamoDB's endpoint as the functions under test see it: with TLS, and with the headers that DynamoDB sends.
 
-It passes requests on to the emulator and leaves out of its answers the headers that only the emulator adds, each of
+It passes requests on to the emulator and leaves out of its responses the headers that only the emulator adds, each of
 which every client would parse. It runs as a program of its own::
 
     python -m tests.bench.endpoint EMULATOR_PORT CERTIFICATE KEY
@@ -22,8 +22,8 @@ async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         await writer.drain()
 
 
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on answers, each with DynamoDB's headers only."""
+async def response(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on responses, each with DynamoDB's headers only."""
     while True:
         status, *headers = (await reader.readuntil(b"\r\n\r\n"))[:-4].split(b"\r\n")
         kept = {name.lower(): line for line in headers if (name := line.split(b":")[0]).lower() in SENT_BY_DYNAMODB}
@@ -38,7 +38,7 @@ async def main(emulator: int, certificate: str, key: str) -> None:
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there = await asyncio.open_connection("127.0.0.1", emulator)
-        ways = [asyncio.create_task(way) for way in (forward(reader, there[1]), answer(there[0], writer))]
+        ways = [asyncio.create_task(way) for way in (forward(reader, there[1]), response(there[0], writer))]
         # Whichever side ends first ends the other: a client must see that a kept connection is no more.
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in ways:

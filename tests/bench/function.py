@@ -41,17 +41,17 @@ class Function:
         self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     def invoke(self, event: dict[str, Any]) -> tuple[float, dict[str, Any]]:
-        """Send an event: milliseconds until the answer, and the answer."""
+        """Send an event: milliseconds until the response, and the response."""
         body = json.dumps(event)
         started = time.perf_counter()
         self.connection.request("POST", PATH, body)
-        answer = self.connection.getresponse()
-        content = answer.read()
+        response = self.connection.getresponse()
+        content = response.read()
         milliseconds = (time.perf_counter() - started) * 1000
         try:
             return milliseconds, json.loads(content)
         except ValueError:
-            raise RuntimeError(f"the emulator answered {answer.status}: {content[:200]!r}") from None
+            raise RuntimeError(f"the emulator responded with {response.status}: {content[:200]!r}") from None
 
     @property
     def process(self) -> int:

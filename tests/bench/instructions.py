@@ -11,7 +11,7 @@ WARM = 100
 
 
 def count(python: Path, package: Path, module: str, event: Path, times: int, variables: dict[str, str]) -> int:
-    """Count the instructions of importing a handler and answering events, the interpreter's start included.
+    """Count the instructions of importing a handler and handling events, the interpreter's start included.
 
     Raises
     ------

@@ -21,7 +21,7 @@ from tests.support.template import ROOT
 
 EVENT_FILE = ROOT / "events" / "create_agent.json"
 BLOCK = 25
-"""Warm requests that a program answers before the next has its turn."""
+"""Warm requests to one program before the next one follows."""
 
 
 @dataclass
@@ -56,12 +56,12 @@ def check_job(tested: Function, cloud: Cloud) -> None:
     AssertionError
         Naming what it does not do.
     """
-    _, answer = tested.invoke(event())
-    agent = json.loads(answer["body"])
-    headers = {name.lower(): value for name, value in answer["headers"].items()}
+    _, response = tested.invoke(event())
+    agent = json.loads(response["body"])
+    headers = {name.lower(): value for name, value in response["headers"].items()}
     sent = json.loads(event()["body"])
-    _must(answer["statusCode"] == 201 and headers["location"].endswith(f"/v1/api/agents/{agent['_id']}"), "201")
-    _must(all(agent[name] == value for name, value in sent.items() if name != "settings"), "the agent is answered")
+    _must(response["statusCode"] == 201 and headers["location"].endswith(f"/v1/api/agents/{agent['_id']}"), "201")
+    _must(all(agent[name] == value for name, value in sent.items() if name != "settings"), "the agent is returned")
     _must({name: float(value) for name, value in agent["settings"].items()} == sent["settings"], "settings")
     key = {"workspaceId": {"S": agent["workspaceId"]}, "_id": {"S": agent["_id"]}}
     item = cloud.clients.dynamodb.get_item(TableName="AgentsTable", Key=key, ConsistentRead=True).get("Item", {})
@@ -93,7 +93,7 @@ def _must(condition: object, what: str) -> None:
         raise AssertionError(f"it does not do the same job: {what}")
 
 
-def tell(text: str) -> None:
+def progress(text: str) -> None:
     """Show progress."""
     print(text, file=sys.stderr, flush=True)
 
@@ -125,7 +125,7 @@ class Bench:
     def check(self) -> None:
         """Check that all do the same job."""
         for variant in self._packages:
-            tell(f"same job: {variant.name}")
+            progress(f"same job: {variant.name}")
             with ExitStack() as stack:
                 check_job(self._start(stack, variant), self._cloud)
 
@@ -141,7 +141,7 @@ class Bench:
             )
             self.figures[variant].instructions_cold = cold
             self.figures[variant].instructions_warm = (warm - cold) // instructions.WARM if variant.bytecode else 0
-            tell(f"instructions: {variant.name}: {cold / 1e6:.1f} M cold")
+            progress(f"instructions: {variant.name}: {cold / 1e6:.1f} M cold")
 
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(one, self._packages))
@@ -149,22 +149,22 @@ class Bench:
     def start_cold(self, rounds: int) -> None:
         """Time cold starts, one program after the other, in another order in each round."""
         for number in range(rounds):
-            tell(f"cold start: round {number + 1} of {rounds}")
+            progress(f"cold start: round {number + 1} of {rounds}")
             for variant in random.sample(list(self._packages), len(self._packages)):
                 with ExitStack() as stack:
                     self._time_start(variant, self._start(stack, variant))
 
     def _time_start(self, variant: Variant, tested: Function) -> None:
         figures = self.figures[variant]
-        started, (cold, answer) = function.now(), tested.invoke(event())
-        _must(answer["statusCode"] == 201, f"{variant.name}: {answer}")
+        started, (cold, response) = function.now(), tested.invoke(event())
+        _must(response["statusCode"] == 201, f"{variant.name}: {response}")
         init = (float(tested.note.read_text("utf-8")) - started) * 1000
         figures.cold.append(cold)
         figures.init.append(init)
         figures.first.append(cold - init)
 
     def keep_warm(self, requests: int) -> None:
-        """Time warm requests; all programs run, and answer in turns."""
+        """Time warm requests; all programs run, and take turns."""
         with ExitStack() as stack:
             running = {variant: self._start(stack, variant) for variant in self._packages if variant.bytecode}
             for tested in running.values():
@@ -173,7 +173,7 @@ class Bench:
             used = {variant: tested.cpu_ms() for variant, tested in running.items()}
             blocks = -(-requests // BLOCK)
             for number in range(blocks):
-                tell(f"warm: block {number + 1} of {blocks}") if number % 10 == 0 else None
+                progress(f"warm: block {number + 1} of {blocks}") if number % 10 == 0 else None
                 for variant, tested in random.sample(list(running.items()), len(running)):
                     self.figures[variant].warm += [tested.invoke(event())[0] for _ in range(BLOCK)]
             for variant, tested in running.items():

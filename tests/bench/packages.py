@@ -13,9 +13,17 @@ from tests.support.venvs import PROCESSOR
 PEERS = Path(__file__).parent / "peers"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
+
+def pinned(*names: str) -> tuple[str, ...]:
+    """Return the project's own requirements of these names, so that a comparison is of the same versions."""
+    lines = (ROOT / "functions" / "requirements.txt").read_text("utf-8").splitlines()
+    return tuple(next(line.split()[0] for line in lines if line.startswith(f"{name}==")) for name in names)
+
+
 REQUIREMENTS = {
-    "fastapi_mangum": ("fastapi==0.165.0", "mangum==0.22.0", "pydantic==2.14.3", "boto3==1.44.5"),
-    "powertools_resolver": ("aws-lambda-powertools==3.37.0", "pydantic==2.14.3", "boto3==1.44.5"),
+    # botocore is named, because boto3 would take a newer one, and botocore is most of what is measured.
+    "fastapi_mangum": ("fastapi==0.165.0", "mangum==0.22.0", *pinned("pydantic", "boto3", "botocore")),
+    "powertools_resolver": pinned("aws-lambda-powertools", "pydantic", "boto3", "botocore"),
     "stdlib_floor": (),
 }
 
@@ -49,16 +57,16 @@ VARIANTS = (OURS, FASTAPI, FASTAPI_SAM, BLUEPRINT, BLUEPRINT_SAM, FLOOR)
 
 
 def pack(variant: Variant, folder: Path, authority: Path) -> Path:
-    """Make a variant's package, which trusts the certificates of this bench besides its own.
+    """Make a variant's package. It trusts the certificate of this bench, too.
 
     Parameters
     ----------
     variant : Variant
-        Which.
+        The program.
     folder : Path
         Where packages are made.
     authority : Path
-        The certificate that the endpoint's is signed by.
+        The certificate that signed the endpoint's.
 
     Returns
     -------
@@ -71,7 +79,7 @@ def pack(variant: Variant, folder: Path, authority: Path) -> Path:
         subprocess.run([*command, "--architecture", PROCESSOR, "--python", PYTHON, "--output", str(output)], check=True)
     else:
         _pack_peer(variant, output)
-    for bundle in (*output.glob("amazon_roots.pem"), *output.glob("botocore/cacert.pem")):
+    for bundle in (*output.rglob("amazon_roots.pem"), *output.glob("botocore/cacert.pem")):
         bundle.write_text(bundle.read_text("utf-8") + authority.read_text("utf-8"), "utf-8")
     return output
 
@@ -98,7 +106,7 @@ def environment(url: str, variables: dict[str, str], authority: Path) -> dict[st
         **variables,
         "PATH": os.defpath,
         "LANG": "en_US.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1",  # Lambda's file system takes none
+        "PYTHONDONTWRITEBYTECODE": "1",  # Lambda's file system is read-only
         "AWS_REGION": "us-east-1",
         "AWS_LAMBDA_FUNCTION_NAME": "create_agent",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",

@@ -1,10 +1,9 @@
-"""The result as a table, as the README's words, and as a chart."""
+"""The result as a table, as the README's text, and as a chart."""
 
 import re
 from typing import Any
 from xml.sax.saxutils import escape
 
-from tests.bench import cost
 from tests.bench.packages import BLUEPRINT, BLUEPRINT_SAM, FASTAPI, FASTAPI_SAM, FLOOR, OURS
 
 Results = dict[str, dict[str, float]]
@@ -27,7 +26,7 @@ TARGETS = (
     ("warm create, instructions", "instructions_warm_m", FASTAPI, 0.55),
     ("warm create, instructions", "instructions_warm_m", BLUEPRINT, 0.34),
 )
-"""What this project promises to be at most, as a share of a peer."""
+"""The most that this project may take, as a share of a peer."""
 
 
 def ratios(results: Results) -> list[tuple[str, str, float, float]]:
@@ -58,21 +57,10 @@ def readme(text: str, data: dict[str, Any]) -> str:
         + ".",
     ]
     kept = [f"- {what}, against {peer}: {ratio:.3f}" for what, peer, ratio, _ in ratios(results)]
-    ours = results[OURS.name]
-    memory = cost.recommended(ours)
-    shares = cost.shares(ours, memory, "arm64")
-    money = (
-        f"At {memory} MB, the template's default, a million creates cost ${sum(shares.values()):.2f}, "
-        f"${shares['Lambda compute']:.2f} of it for compute,\nby the prices of {cost.PRICES['date']} in "
-        "`tests/bench/prices.json`."
-    )
-    text = _between("bench", text, "\n".join([*lines, "", markdown(results), "", *kept]))
-    return _between("cost", text, money)
-
-
-def _between(mark: str, text: str, content: str) -> str:
-    start, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
-    return re.sub(f"{start}.*?{end}", lambda _: f"{start}\n{content}\n{end}", text, flags=re.DOTALL)
+    content = "\n".join([*lines, "", markdown(results), "", *kept])
+    mark = "<!-- {} -->".format
+    pattern = f"{mark('bench')}.*?{mark('/bench')}"
+    return re.sub(pattern, lambda _: f"{mark('bench')}\n{content}\n{mark('/bench')}", text, flags=re.DOTALL)
 
 
 def _number(value: float | None) -> str:

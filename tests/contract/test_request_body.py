@@ -246,33 +246,32 @@ def test_free_json_survives_unchanged(client: Client, stage: Stage, field: str) 
     assert '"d":0.30000000000000004' in response.text
 
 
-@pytest.mark.parametrize(
-    ("free", "path", "code"),
-    [
-        ("NaN", ".x", "not_finite"),
-        ("-Infinity", ".x", "not_finite"),
-        ("1e999999999999999999999", ".x", "not_finite"),
-        ("1e38", ".x", "number_out_of_range"),
-        ("-1e38", ".x", "number_out_of_range"),
-        ("9" * 39, ".x", "number_out_of_range"),
-        ("9" * 5000, ".x", "number_out_of_range"),
-        ("1e-131", ".x", "number_out_of_range"),
-        ("1." + "1" * 38, ".x", "too_many_digits"),
-        ('"\\ud800"', ".x", "not_unicode"),
-        ('{"a":[0,{"\\udc00":1}]}', ".x.a[1].�", "not_unicode"),
-        ('{"":1}', ".x", "empty_name"),
-        ('{"%s":1}' % ("k" * 65_536), ".x." + "k" * 64 + "…", "name_too_long"),
-        ('{"%s":1}' % ("é" * 32_768), ".x." + "é" * 64 + "…", "name_too_long"),
-        ('{"a":1,"b":2,"a":3}', ".x.a", "repeated_member"),
-    ],
-)
-@pytest.mark.parametrize("field", ["settings", "pathway"])
-def test_what_dynamodb_cannot_hold_is_refused(
-    client: Client, stage: Stage, field: str, free: str, path: str, code: str
-) -> None:
-    response = client.post(json.dumps(MINIMUM)[:-1] + f',"{field}":{{"x":{free}}}}}')
+UNSTORABLE = [
+    ("NaN", ".x", "not_finite"),
+    ("-Infinity", ".x", "not_finite"),
+    ("1e999999999999999999999", ".x", "not_finite"),
+    ("1e38", ".x", "number_out_of_range"),
+    ("-1e38", ".x", "number_out_of_range"),
+    ("9" * 39, ".x", "number_out_of_range"),
+    ("9" * 5000, ".x", "number_out_of_range"),
+    ("1e-131", ".x", "number_out_of_range"),
+    ("1." + "1" * 38, ".x", "too_many_digits"),
+    ('"\\ud800"', ".x", "not_unicode"),
+    ('{"a":[0,{"\\udc00":1}]}', ".x.a[1].�", "not_unicode"),
+    ('{"":1}', ".x", "empty_name"),
+    ('{"' + "k" * 65_536 + '":1}', ".x." + "k" * 64 + "…", "name_too_long"),
+    ('{"' + "é" * 32_768 + '":1}', ".x." + "é" * 64 + "…", "name_too_long"),
+    ('{"a":1,"b":2,"a":3}', ".x.a", "repeated_member"),
+]
+"""JSON of a value, the path of its field error, and the code."""
 
-    assert (response.status, response.field_errors) == (400, {field + path: code})
+
+@pytest.mark.parametrize("field", ["settings", "variables", "pathway"])
+def test_what_dynamodb_cannot_hold_is_refused(client: Client, stage: Stage, field: str) -> None:
+    def post(value: str) -> dict[str, str]:
+        return client.post(json.dumps(MINIMUM)[:-1] + f',"{field}":{{"x":{value}}}}}').field_errors
+
+    assert [post(value) for value, _, _ in UNSTORABLE] == [{field + path: code} for _, path, code in UNSTORABLE]
     assert stage.items == []
 
 
@@ -316,25 +315,28 @@ def test_body_may_have_256_kib(client: Client, stage: Stage) -> None:
     assert client.post(text + " " * (262_144 - len(text))).status == 201
 
 
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        (None, "There is no body."),
-        ("", "There is no body."),
-        ("{", "The body is not JSON: there is a mistake at line 1, column 2."),
-        ("{'name':'A'}", "The body is not JSON: there is a mistake at line 1, column 2."),
-        ("\ufeff{}", "The body starts with a byte order mark, which JSON does not allow."),
-        ("[" * 100_000, "The body is nested too deeply."),
-        ("[]", "The body is JSON, but not an object."),
-        ('"{}"', "The body is JSON, but not an object."),
-        ("null", "The body is JSON, but not an object."),
-    ],
-)
-def test_what_is_not_a_json_object_is_400(client: Client, stage: Stage, body: str | None, message: str) -> None:
-    response = client.post(body)
+NOT_AN_AGENT = {
+    None: "There is no body.",
+    "": "There is no body.",
+    "{": "The body is not JSON: there is a mistake at line 1, column 2.",
+    "{'name':'A'}": "The body is not JSON: there is a mistake at line 1, column 2.",
+    "\ufeff{}": "The body starts with a byte order mark, which JSON does not allow.",
+    "[" * 100_000: "The body is nested too deeply.",
+    "[]": "The body is JSON, but not an object.",
+    '"{}"': "The body is JSON, but not an object.",
+    "null": "The body is JSON, but not an object.",
+}
+"""Bodies, and what is said about them."""
 
-    assert (response.status, response.code) == (400, "invalid_json")
-    assert response.body["message"] == f"{message} Send the agent as one JSON object, encoded in UTF-8."
+
+def test_what_is_not_a_json_object_is_400(client: Client, stage: Stage) -> None:
+    responses = {body: client.post(body) for body in NOT_AN_AGENT}
+
+    assert {(response.status, response.code) for response in responses.values()} == {(400, "invalid_json")}
+    assert {body: response.body["message"] for body, response in responses.items()} == {
+        body: f"{problem} Send the agent as one JSON object, encoded in UTF-8."
+        for body, problem in NOT_AN_AGENT.items()
+    }
     assert stage.items == []
 
 

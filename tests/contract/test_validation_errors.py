@@ -151,51 +151,52 @@ def test_strict_handling_reports_at_most_100_unknown_fields(client: Client) -> N
     assert len(strict(client, {**MINIMUM, **{f"x{number}": 1 for number in range(200)}}).field_errors) == 100
 
 
-@pytest.mark.parametrize(
-    ("body", "path"),
-    [
-        ({"elevenLabsApiKey": "sk"}, "elevenLabsApiKey"),
-        ({"ttsModel": {**RIME, "elevenlabsApiKey": "sk"}}, "ttsModel.elevenlabsApiKey"),
-        ({"ttsModel": {**RIME, "eleven_labs_api_key": "sk"}}, "ttsModel.eleven_labs_api_key"),
-        ({"settings": {"ELEVENLABS-API-KEY": "sk"}}, "settings.ELEVENLABS-API-KEY"),
-        ({"variables": {"a": [[{"elevenLabsApiKey": "sk"}]]}}, "variables.a[0][0].elevenLabsApiKey"),
-        ({"my_elevenLabsApiKey2": "sk"}, "my_elevenLabsApiKey2"),
-        ({"ttsModel.elevenLabsApiKey": "sk"}, "ttsModel.elevenLabsApiKey"),
-        ({"ttsModel": {**RIME, "elevenLabs Api.Key ": "sk"}}, "ttsModel.elevenLabs Api.Key "),
-        ({"ttsModel": {**RIME, "fallback": {"elevenLabsApiKey": "sk"}}}, "ttsModel.fallback.elevenLabsApiKey"),
-        ({"x": {"ttsModel": {"elevenLabsApiKey": "sk"}}}, "x.ttsModel.elevenLabsApiKey"),
-        ({GAPS: [{"elevenLabsApiKey": "sk"}]}, f"{GAPS}[0].elevenLabsApiKey"),
-    ],
-)
-def test_an_elevenlabs_key_anywhere_else_is_refused(client: Client, body: dict[str, Any], path: str) -> None:
-    response = client.post({**MINIMUM, **body})
+MISPLACED: list[tuple[dict[str, Any], str]] = [
+    ({"elevenLabsApiKey": "sk"}, "elevenLabsApiKey"),
+    ({"ttsModel": {**RIME, "elevenlabsApiKey": "sk"}}, "ttsModel.elevenlabsApiKey"),
+    ({"ttsModel": {**RIME, "eleven_labs_api_key": "sk"}}, "ttsModel.eleven_labs_api_key"),
+    ({"settings": {"ELEVENLABS-API-KEY": "sk"}}, "settings.ELEVENLABS-API-KEY"),
+    ({"variables": {"a": [[{"elevenLabsApiKey": "sk"}]]}}, "variables.a[0][0].elevenLabsApiKey"),
+    ({"my_elevenLabsApiKey2": "sk"}, "my_elevenLabsApiKey2"),
+    ({"ttsModel.elevenLabsApiKey": "sk"}, "ttsModel.elevenLabsApiKey"),
+    ({"ttsModel": {**RIME, "elevenLabs Api.Key ": "sk"}}, "ttsModel.elevenLabs Api.Key "),
+    ({"ttsModel": {**RIME, "fallback": {"elevenLabsApiKey": "sk"}}}, "ttsModel.fallback.elevenLabsApiKey"),
+    ({"x": {"ttsModel": {"elevenLabsApiKey": "sk"}}}, "x.ttsModel.elevenLabsApiKey"),
+    ({GAPS: [{"elevenLabsApiKey": "sk"}]}, f"{GAPS}[0].elevenLabsApiKey"),
+]
 
-    assert response.field_errors == {path: "misplaced_secret"}
-    assert messages(response)[path] == "must be left out: an ElevenLabs key belongs in ttsModel.elevenLabsApiKey"
+
+def test_an_elevenlabs_key_anywhere_else_is_refused(client: Client) -> None:
+    responses = [client.post({**MINIMUM, **body}) for body, _ in MISPLACED]
+
+    assert [response.field_errors for response in responses] == [{path: "misplaced_secret"} for _, path in MISPLACED]
+    assert {message for response in responses for message in messages(response).values()} == {
+        "must be left out: an ElevenLabs key belongs in ttsModel.elevenLabsApiKey"
+    }
 
 
 def test_a_name_that_only_starts_like_the_key_is_kept(client: Client) -> None:
     assert client.change(elevenLabsApiKeyOwner="me").status == 201
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"ttsModel": {"provider": "11labs_byo", "voiceId": 5, "elevenLabsApiKey": ELEVENLABS_KEY}},
-        {"name": "A", "ttsModel": {"provider": ELEVENLABS_KEY, "voiceId": "v"}, "llmModel": ELEVENLABS_KEY},
-        {"name": "A", "ttsModel": {**RIME, "language": ELEVENLABS_KEY}, "type": ELEVENLABS_KEY},
-        {"name": [ELEVENLABS_KEY], "settings": {"speed": ELEVENLABS_KEY}, "phoneNumberIds": [ELEVENLABS_KEY] * 2},
-        {"name": "A", "elevenLabsApiKey": ELEVENLABS_KEY, "smartCallback": ELEVENLABS_KEY, "variables": ELEVENLABS_KEY},
-        f'{{"name":"{ELEVENLABS_KEY}"',
-        f'{{"name":"{ELEVENLABS_KEY}"}}{ELEVENLABS_KEY}',
-        f'{{"name":"{ELEVENLABS_KEY}\\ud800"}}',
-    ],
-)
-def test_no_error_repeats_a_value(client: Client, body: object, capsys: pytest.CaptureFixture[str]) -> None:
-    response = strict(client, body)
+def test_no_error_repeats_a_value(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    secret = ELEVENLABS_KEY
+    bodies: list[object] = [
+        {"ttsModel": {"provider": "11labs_byo", "voiceId": 5, "elevenLabsApiKey": secret}},
+        {"name": "A", "ttsModel": {"provider": secret, "voiceId": "v"}, "llmModel": secret},
+        {"name": "A", "ttsModel": {**RIME, "language": secret}, "type": secret},
+        {"name": [secret], "settings": {"speed": secret}, "phoneNumberIds": [secret] * 2},
+        {"name": "A", "elevenLabsApiKey": secret, "smartCallback": secret, "variables": secret},
+        f'{{"name":"{secret}"',
+        f'{{"name":"{secret}"}}{secret}',
+        f'{{"name":"{secret}\\ud800"}}',
+    ]
+    for body in bodies:
+        response = strict(client, body)
 
-    assert response.status == 400
-    assert ELEVENLABS_KEY not in response.text + str(response.headers) + "".join(capsys.readouterr())
+        assert response.status == 400
+        assert secret not in response.text + str(response.headers)
+    assert secret not in "".join(capsys.readouterr())
 
 
 def test_paths_are_short_however_deep_the_body_is(client: Client) -> None:

@@ -1,8 +1,8 @@
-"""Starts the command line, or tells in one line what is missing for it."""
+"""Starts the command line, or says in one line what is missing."""
 
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is to be told so
+if sys.version_info < (3, 11):  # noqa: UP036 - says so to an older Python
     sys.exit("tests.local: Python 3.11 or later is needed: this is %s." % sys.version.split()[0])  # noqa: UP031 - the same
 
 SET_UP = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]'"

@@ -1,4 +1,4 @@
-"""AWS for a local run: moto's DynamoDB and KMS in this process, or any endpoint that is given.
+"""AWS for a local run: moto's DynamoDB and KMS in this process, or any other endpoint.
 
 The tables are made from `template.yaml` and named by their logical ids, which is also how `sam local` names them.
 """
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from moto.server import ThreadedMotoServer
 
-from agents.api_keys import key_hash
-from agents.key_store import KeyStore, NewKey
+from call_agents.api_keys.key import key_hash
+from call_agents.api_keys.store import ApiKeyStore, NewKey
 from tests.support.template import Template
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ MANAGED_TEST_API_KEYS = (
     "cca_test_SampleRotate_000000000000000000000000000000000000000000017gljC",
     "cca_test_SampleRevoke_00000000000000000000000000000000000000000000GZ0xQ",
 )
-"""The keys that the events for operators rotate and revoke, so that the other one goes on working."""
+"""The keys that the operators' sample events rotate and revoke, so that the other one stays valid."""
 
 WORKSPACE_ID = "65f0c0de5eed0ca11a9e0001"
 USER_ID = "65f0c0de5eed0ca11a9e0002"
 
 _TABLE_PROPERTIES = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
 
-# Never those of a person: a local run must not be able to reach an account.
+# Never a person's own: a local run must not be able to reach an account.
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
@@ -51,7 +51,7 @@ CREDENTIALS = {
 LAST_PORT = 65_535
 DEFAULT_PORT = 3999
 DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
-"""Of the embedded AWS beside a server, unless another program has it."""
+"""The embedded AWS beside a server, unless another program uses the port."""
 
 
 class PortError(Exception):
@@ -73,7 +73,7 @@ def use_local_credentials() -> None:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raise PortError when a server could not listen there; werkzeug would end the process instead."""
+    """Raise PortError when a server cannot listen there; werkzeug would end the process instead."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -109,7 +109,7 @@ def start_embedded(host: str = "127.0.0.1", port: int = 0) -> str:
 
 
 def connect(endpoint_url: str | None) -> Clients:
-    """Make the clients; without an endpoint they are boto3's own, as moto's decorators replace them."""
+    """Make the clients. Without an endpoint they use AWS, which moto's decorators replace."""
     return Clients(
         dynamodb=boto3.client("dynamodb", endpoint_url=endpoint_url),
         kms=boto3.client("kms", endpoint_url=endpoint_url),
@@ -139,8 +139,8 @@ def _create_table(dynamodb: "DynamoDBClient", name: str, properties: dict[str, A
 
 
 def admit_test_keys(template: Template, clients: Clients) -> None:
-    """Let the keys of the sample events in."""
-    keys = KeyStore(clients.dynamodb, template.environment("ManageApiKeysFunction")["API_KEYS_TABLE"])
+    """Store the keys of the sample events."""
+    keys = ApiKeyStore(clients.dynamodb, template.environment("ManageApiKeysFunction")["API_KEYS_TABLE"])
     for key in (TEST_API_KEY, *MANAGED_TEST_API_KEYS):
         new = NewKey(
             key=key,
@@ -150,5 +150,5 @@ def admit_test_keys(template: Template, clients: Clients) -> None:
             created_at=datetime.now(UTC),
             expires_at=None,
         )
-        if keys.read(key_hash(key)) is None:
+        if keys.find_by_hash(key_hash(key)) is None:
             keys.add(new)

@@ -13,12 +13,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 import create_agent
 import manage_api_keys
 import reactivate_agent
-from agents.near_misses import nearest
-from agents.store import from_item
-from agents.values import to_json
+from call_agents.agents.store import agent_from_item
+from call_agents.shared.json_values import to_json
+from call_agents.shared.suggestions import closest
 from tests.local import aws, docs, elevenlabs, terminal
 from tests.local.gateway import gateway, listen
 from tests.local.stream import EventSourceMapping
+from tests.support.events import LambdaContext
 from tests.support.template import ROOT, load_template
 
 EXAMPLE_BODY = '{"name":"Sophie","ttsModel":{"provider":"rime"},"llmModel":"gpt-4o","settings":{"speed":0.8}}'
@@ -31,8 +32,8 @@ examples:
   %(prog)s events/create_agent_idempotent.json events/create_agent_idempotent.json
   %(prog)s events/issue_api_key.json | jq -r .body.key
 
-Answers go to standard output, logs to standard error: whole when that is a file or a pipe, in short in a terminal.
-The exit status is 0 when every answer is 2xx, 1 when one is not, 2 when nothing could be run.
+Responses go to standard output, logs to standard error: complete in a file or a pipe, shortened in a terminal.
+The exit status is 0 when every response is 2xx, 1 when one is not, and 2 when nothing could be run.
 """
 
 _SERVE = """
@@ -47,21 +48,21 @@ _AGENT = f"""
 example:
   %(prog)s {aws.WORKSPACE_ID} 18f08d310f99e41644a64ab6
 
-An agent with provider 11labs_byo is pending until its key has been tried, here by an ElevenLabs of this machine's own.
-Its ttsModel.voiceId decides what comes of it: {", ".join(elevenlabs.OUTCOMES)} or slow; any other voice is found.
+An agent with provider 11labs_byo is pending until its key was tried, here at an ElevenLabs that runs on this machine.
+Its ttsModel.voiceId decides the result: {", ".join(elevenlabs.RESULTS)} or slow; any other voice is found.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     options = _parser().parse_args(arguments)
-    # Standard output is for answers. The functions print their logs, as Lambda wants it, so those go to the other one.
+    # Standard output is for responses. The functions print their logs to it, as Lambda expects, so it is replaced.
     out, sys.stdout = sys.stdout, terminal.log_stream(sys.stderr)
     try:
         status: int = options.run(options, out)
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code")
-        print(f"tests.local: {options.endpoint_url} does not answer like DynamoDB and KMS: {code}.", file=sys.stderr)
+        print(f"tests.local: {options.endpoint_url} does not work like DynamoDB and KMS: {code}.", file=sys.stderr)
         return 2
     except (aws.PortError, BotoCoreError, OSError, ValueError) as error:
         print(f"tests.local: {error}", file=sys.stderr)
@@ -87,9 +88,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_invoke(commands: Any) -> None:
-    invoke = _command(commands, "invoke", "run a function with each event in turn and print the answers", _INVOKE)
+    invoke = _command(commands, "invoke", "run a function with each event in turn and print the responses", _INVOKE)
     invoke.add_argument("events", nargs="+", type=Path, metavar="EVENT", help="a JSON file, as those in events/")
-    invoke.add_argument("--endpoint-url", metavar="URL", help="use the DynamoDB and KMS there, not the embedded ones")
+    invoke.add_argument(
+        "--endpoint-url", metavar="URL", help="use the DynamoDB and KMS there instead of the embedded ones"
+    )
     invoke.set_defaults(run=_invoke, aws_port=None, rate_limit=None)
 
 
@@ -97,9 +100,14 @@ def _add_serve(commands: Any) -> None:
     serve = _command(commands, "serve", "serve the API over HTTP, and a page to try it, until Ctrl-C", _SERVE)
     serve.add_argument("--port", type=_port, default=3000, help="of the API (default: 3000; 0: any that is free)")
     where = serve.add_mutually_exclusive_group()
-    where.add_argument("--endpoint-url", metavar="URL", help="use the DynamoDB and KMS there, not the embedded ones")
     where.add_argument(
-        "--aws-port", type=_port, metavar="PORT", help="listen with the embedded AWS on this port too, for sam local"
+        "--endpoint-url", metavar="URL", help="use the DynamoDB and KMS there instead of the embedded ones"
+    )
+    where.add_argument(
+        "--aws-port",
+        type=_port,
+        metavar="PORT",
+        help="let the embedded AWS listen on this port of all networks, for sam local",
     )
     serve.add_argument(
         "--rate-limit",
@@ -111,7 +119,7 @@ def _add_serve(commands: Any) -> None:
 
 
 def _add_agent(commands: Any) -> None:
-    agent = _command(commands, "agent", "print an agent as it is stored, to see what became of its status", _AGENT)
+    agent = _command(commands, "agent", "print an agent as it is stored, to see its status", _AGENT)
     agent.add_argument("workspace", metavar="WORKSPACE", help="the agent's workspaceId")
     agent.add_argument("id", metavar="ID", help="the agent's _id")
     agent.add_argument(
@@ -132,30 +140,31 @@ def _command(commands: Any, name: str, summary: str, examples: str) -> argparse.
 
 
 def _count(text: str) -> int:
-    """Read a whole number, 0 or more; argparse tells what was wrong."""
+    """Parse a whole number, 0 or more."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError("must be 0 or a whole number above it")
     return int(text)
 
 
 def _port(text: str) -> int:
-    """Read the number of a port, or 0."""
+    """Parse a port, or 0 for any."""
     if not text.isdecimal() or int(text) > aws.LAST_PORT:
         raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {aws.LAST_PORT}")
     return int(text)
 
 
 def _set_up(options: argparse.Namespace) -> EventSourceMapping:
-    """Make AWS ready and the functions' environment, as the template has it; return what starts activation."""
+    """Prepare AWS and the functions' environment, as the template has it; return what starts activation."""
     aws.use_local_credentials()
     endpoint_url = options.endpoint_url = options.endpoint_url or _embedded(options)
     limit = {} if options.rate_limit is None else {"RateLimitPerMinute": str(options.rate_limit)}
-    template = load_template(EndpointUrl=endpoint_url, ElevenLabsUrl=elevenlabs.start(), **limit)
+    template = load_template(ElevenLabsUrl=elevenlabs.start(), **limit)
     clients = aws.connect(endpoint_url)
     aws.create_resources(template, clients)
     aws.admit_test_keys(template, clients)
     for function in template.resources("AWS::Serverless::Function"):
         os.environ.update(template.environment(function))
+    os.environ["ENDPOINT_URL"] = endpoint_url
     return EventSourceMapping(template, endpoint_url)
 
 
@@ -172,13 +181,13 @@ def _embedded(options: argparse.Namespace) -> str:
 def _invoke(options: argparse.Namespace, out: TextIO) -> int:
     events = [_read(path) for path in options.events]
     mapping = _set_up(options)
-    answers = []
+    results = []
     for event in events:
-        answers.append(_run(event))
+        results.append(_run(event))
         mapping.poll()
-    for answer in answers:
-        print(_shown(answer, out), file=out)
-    return 0 if all(200 <= answer["statusCode"] < 300 for answer in answers) else 1
+    for result in results:
+        print(_shown(result, out), file=out)
+    return 0 if all(200 <= result["statusCode"] < 300 for result in results) else 1
 
 
 def _read(path: Path) -> object:
@@ -187,7 +196,7 @@ def _read(path: Path) -> object:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         samples = [str(sample.relative_to(ROOT)) for sample in sorted((ROOT / "events").iterdir())]
-        meant = nearest(str(path), samples)
+        meant = closest(str(path), samples)
         hint = f"Did you mean {meant}?" if meant else "There are samples in events/."
         raise ValueError(f"{path} cannot be read: {error.strerror}. {hint}") from None
     except UnicodeDecodeError:
@@ -197,7 +206,7 @@ def _read(path: Path) -> object:
 
 
 def _run(event: object) -> dict[str, Any]:
-    """Run the function that an event is for, as its members tell."""
+    """Run the function that an event is for, which its members show."""
     members = event if isinstance(event, dict) else {}
     function = manage_api_keys if "action" in members else reactivate_agent if "agentId" in members else create_agent
     result = function.handler(event, LambdaContext())
@@ -209,23 +218,23 @@ def _run(event: object) -> dict[str, Any]:
     }
 
 
-def _shown(answer: dict[str, Any], out: TextIO) -> str:
-    status = answer["statusCode"]
-    return json.dumps(answer, indent=2, ensure_ascii=False).replace(
+def _shown(result: dict[str, Any], out: TextIO) -> str:
+    status = result["statusCode"]
+    return json.dumps(result, indent=2, ensure_ascii=False).replace(
         str(status), terminal.coloured(str(status), status, out), 1
     )
 
 
 def _serve(options: argparse.Namespace, out: TextIO) -> int:
     if options.port and options.port == options.aws_port:
-        raise ValueError("The API and the embedded AWS need a port each: choose two.")
+        raise ValueError("The API and the embedded AWS cannot share a port: choose two.")
     aws.check_port("127.0.0.1", options.port)
     _set_up(options).start()
     command = {"action": "issue", "workspaceId": aws.WORKSPACE_ID, "userId": aws.USER_ID, "name": "local run"}
     key = manage_api_keys.handler(command, LambdaContext())["body"]["key"]
     api = gateway(create_agent.handler, load_template().routes("CreateAgentFunction"))
     server = listen(docs.with_docs(api, key), "127.0.0.1", options.port)
-    with suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end
+    with suppress(KeyboardInterrupt):  # Ctrl-C stops it
         print(_how_to_call(f"http://127.0.0.1:{server.server_port}", key, options.endpoint_url), file=out, flush=True)
         server.serve_forever()
     return 0
@@ -252,7 +261,7 @@ def _agent(options: argparse.Namespace, out: TextIO) -> int:
     if item is None:
         raise ValueError(f"There is no agent {options.id} in workspace {options.workspace}.")
     reason = {"statusReason": item["statusReason"]["S"]} if "statusReason" in item else {}
-    agent = json.loads(to_json({**from_item(dict(item)).answer(), **reason}))
+    agent = json.loads(to_json({**agent_from_item(dict(item)).body(), **reason}))
     print(json.dumps(agent, indent=2, ensure_ascii=False), file=out)
     return 0
 

@@ -38,7 +38,7 @@ def with_docs(api: "WSGIApplication", key: str) -> "WSGIApplication":
         Both.
     """
     page = Template((Path(__file__).parent / "docs.html").read_text("utf-8")).substitute(key=key)
-    document = (ROOT / "tests/contract/openapi.json").read_bytes()
+    document = (ROOT / "tests/contract/openapi/openapi.json").read_bytes()
     pages: dict[str, WSGIApplication] = {
         "/": redirect(PATH),
         PATH: Response(page, headers=_HEADERS, content_type="text/html; charset=utf-8"),

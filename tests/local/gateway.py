@@ -1,4 +1,4 @@
-"""The gateway of a local run: HTTP in, real payload 2.0 events into the real handler, HTTP out."""
+"""The gateway of a local run: HTTP requests become events for the real handler, and its results HTTP responses."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Handler = Callable[[Any, Any], dict[str, Any]]
 
-# An HTTP API's limit of a body, and the types that it hands over as text; any other comes in Base64.
+# An HTTP API's limit of a body, and the types that it passes on as text; any other is sent in Base64.
 _MAX_BYTES = 10_000_000
 _TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
 
@@ -52,7 +52,7 @@ def _body(raw: bytes, media_type: str) -> tuple[str | None, bool]:
 
 
 def _plain(status: int, message: str) -> Response:
-    """Answer as the gateway does by itself, when no function is started."""
+    """Respond as the gateway does itself, when no function is invoked."""
     return Response(json.dumps({"message": message}), status, content_type="application/json")
 
 
@@ -64,12 +64,12 @@ class QuietRequestHandler(WSGIRequestHandler):
 
 
 def gateway(handler: Handler, routes: AbstractSet[tuple[str, str]]) -> "WSGIApplication":
-    """Make the application that starts the handler for its routes, and answers all else itself.
+    """Return the application that invokes the handler for its routes and responds to everything else itself.
 
     Parameters
     ----------
     handler : Handler
-        A function's.
+        The function's handler.
     routes : set of (str, str)
         Method, which may be ``ANY``, and path of each.
     """

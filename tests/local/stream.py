@@ -1,4 +1,4 @@
-"""The event source mapping of a local run: what the agents table's stream tells goes to `activate_agent`."""
+"""The event source mapping of a local run: it passes the agents table's stream to `activate_agent`."""
 
 import json
 import threading
@@ -21,14 +21,14 @@ _POLL_SECONDS = 0.3
 
 
 class EventSourceMapping:
-    """Reads a stream and starts the function, with the filter, size of a batch and attempts of the template's mapping.
+    """Reads a stream and invokes the function, with the filter, batch size and attempts of the template's mapping.
 
-    Other than there, a record that fails does not hold up those behind it.
+    Unlike there, a record that fails does not delay those behind it.
 
     Parameters
     ----------
     template : Template
-        It has the mapping.
+        Has the mapping.
     endpoint_url : str or None
         Where DynamoDB is.
     """
@@ -56,11 +56,11 @@ class EventSourceMapping:
         threading.Thread(target=self.run, daemon=True).start()
 
     def poll(self) -> None:
-        """Hand over once what is new, and what has failed before."""
+        """Pass on new records and those that failed before, once."""
         try:
             self._waiting += [(record, 0) for record in self.read()]
         except (BotoCoreError, ClientError):
-            self._iterators.clear()  # AWS was restarted, and its streams begin anew; or it has none
+            self._iterators.clear()  # AWS was restarted, so its streams begin anew; or it has none
         while self._waiting:
             size = self._mapping["BatchSize"]
             batch, self._waiting = self._waiting[:size], self._waiting[size:]
@@ -70,31 +70,31 @@ class EventSourceMapping:
                 (record, tries + 1) for record, tries in batch if _number(record) in failed and tries < last
             ]
             if failed:
-                return  # with the pause between two looks
+                return  # retried at the next poll
 
     def _hand_over(self, records: list[dict[str, Any]]) -> set[str]:
         result = activate_agent.handler({"Records": records}, LambdaContext(timeout=self._timeout))
         return {failure["itemIdentifier"] for failure in result["batchItemFailures"]}
 
     def read(self) -> list[dict[str, Any]]:
-        """Return the new records that the filter lets pass."""
+        """Return the new records that the filter passes."""
         records = []
         for shard, iterator in self._shards().items():
-            answer = self._streams.get_records(ShardIterator=iterator)
-            self._iterators[shard] = answer.get("NextShardIterator", "")
-            records += [_as_lambda_has_it(dict(record)) for record in answer["Records"]]
+            response = self._streams.get_records(ShardIterator=iterator)
+            self._iterators[shard] = response.get("NextShardIterator", "")
+            records += [_as_lambda_has_it(dict(record)) for record in response["Records"]]
         return [record for record in records if matches(record, self._pattern)]
 
     def _shards(self) -> dict[str, str]:
-        """Return where to go on in each shard; in a new one, at its beginning."""
+        """Return the iterator of each shard; a new shard is read from its beginning."""
         for stream in self._streams.list_streams(TableName=self._table)["Streams"]:
             arn = stream["StreamArn"]
             for shard in self._streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
                 if shard["ShardId"] not in self._iterators:
-                    answer = self._streams.get_shard_iterator(
+                    response = self._streams.get_shard_iterator(
                         StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
                     )
-                    self._iterators[shard["ShardId"]] = answer["ShardIterator"]
+                    self._iterators[shard["ShardId"]] = response["ShardIterator"]
         return {shard: iterator for shard, iterator in self._iterators.items() if iterator}
 
 
@@ -103,7 +103,7 @@ def _number(record: dict[str, Any]) -> str:
 
 
 def _as_lambda_has_it(record: dict[str, Any]) -> dict[str, Any]:
-    """Write a record's time as Lambda does: in seconds."""
+    """Return the record with its time in seconds, as Lambda has it."""
     created = record["dynamodb"].get("ApproximateCreationDateTime")
     if isinstance(created, datetime):
         record["dynamodb"]["ApproximateCreationDateTime"] = created.timestamp()
@@ -111,7 +111,7 @@ def _as_lambda_has_it(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def matches(value: Any, pattern: Any) -> bool:
-    """Tell whether a filter's pattern lets a value pass, as far as the template's patterns go: names and lists."""
+    """Return True when a value matches a filter's pattern, as far as the template's patterns go: names and lists."""
     if isinstance(pattern, list):
         return value in pattern
     return isinstance(value, dict) and all(matches(value.get(name), part) for name, part in pattern.items())

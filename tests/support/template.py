@@ -55,7 +55,7 @@ class Template:
     def environment(self, function: str) -> dict[str, str]:
         """Return a function's variables, resolved as `sam local` does: a reference to a resource is its logical id."""
         of_all = self.content["Globals"]["Function"]["Environment"]["Variables"]
-        variables = self.resources("AWS::Serverless::Function")[function]["Environment"]["Variables"]
+        variables = self.resources("AWS::Serverless::Function")[function].get("Environment", {}).get("Variables", {})
         return {name: self.resolve(value) for name, value in {**of_all, **variables}.items()}
 
     @property
