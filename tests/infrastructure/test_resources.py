@@ -1,9 +1,12 @@
-"""What is deployed keeps its data, its limits and its promises about time."""
+"""What is deployed keeps its data, its limits and its time."""
 
+import ast
 import json
+import os
 import re
 import tomllib
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -11,306 +14,250 @@ import yaml
 
 import activate_agent
 import create_agent
-import deployment
-from agents import elevenlabs
+import manage_api_keys
+from call_agents.agents import elevenlabs
+from call_agents.agents.activation import build_activation
+from call_agents.api_keys.rate_limit import count_request
+from call_agents.shared.aws import MAX_ATTEMPTS, dynamodb_client
+from call_agents.shared.config import Settings
+from call_agents.shared.invocation import Frame, operator_result
 from tests.deploy import template as sam
-from tests.support.template import ROOT, read
 from tests.infrastructure.conftest import Deployed
+from tests.support.template import ROOT, load_template, read
 
 Deploy = Callable[..., Deployed]
 
-TEXT = (ROOT / "template.yaml").read_text("utf-8")
-CONTENT = read(ROOT / "template.yaml")
+TEMPLATE = load_template()
+CONTENT = TEMPLATE.content
+FUNCTIONS = TEMPLATE.resources("AWS::Serverless::Function")
 
-DEFAULTS = {
-    "Architecture": "arm64",
-    "RateLimitPerMinute": "60",
-    "ElevenLabsUrl": "https://api.elevenlabs.io",
-    "MemorySize": 512,
-    "SnapStart": "None",
-    "LogLevel": "INFO",
-    "LogRetentionDays": 90,
-    "ThrottleRate": 100,
-    "ThrottleBurst": 200,
-    "ReservedConcurrency": 0,
-    "MaxTableUnits": 1000,
-    "DeploymentPreference": "Canary10Percent5Minutes",
-    "CustomerKey": "true",
-    "DeletionProtection": "true",
-    "AlarmTopicArn": "",
-    "DomainName": "",
-    "CertificateArn": "",
-    "HostedZoneId": "",
-    "EndpointUrl": "",
-}
-"""Safe in production, and accepted by a new account; the two lists are in the contract's tests."""
-
-SAID_IN_THE_ACCESS_LOG = {
-    "requestId",
-    "requestTime",
-    "httpMethod",
-    "path",
-    "status",
-    "error.message",
-    "integrationErrorMessage",
-    "responseLatency",
-    "integrationLatency",
-    "responseLength",
-    "identity.sourceIp",
-    "stage",
-}
-"""Of the gateway's variables: none of them can hold a header or a body."""
-
-
-def test_the_parameters_have_these_defaults_and_say_what_they_are_for() -> None:
-    parameters = CONTENT["Parameters"]
-
-    lists = {"AllowedLlmModels", "AllowedTtsProviders"}
-    assert {name: of["Default"] for name, of in parameters.items() if name not in lists} == DEFAULTS
-    assert [name for name, of in parameters.items() if not of["Description"].endswith(".")] == []
-
-
-@pytest.mark.parametrize("name", CONTENT["Resources"])
-def test_a_sentence_stands_above_each_resource(name: str) -> None:
-    assert re.search(rf"^  # .*[.?]\n  {name}:$", TEXT, re.MULTILINE)
+READ_BY_OTHERS = {"RES_OPTIONS", "CONFIGURATION"}
+"""Variables of the C library and of SAM."""
 
 
 def environments() -> dict[str, dict[str, str]]:
-    """Return the parameters of each deployment that `samconfig.toml` describes."""
+    """Return the parameters of each deployment in `samconfig.toml`."""
     configuration = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))
-    deployments = {
-        name: of["deploy"]["parameters"]
-        for name, of in configuration.items()
-        if isinstance(of, dict) and "deploy" in of
-    }
     return {
-        name: dict(pair.split("=") for pair in of.get("parameter_overrides", "").split())
-        for name, of in deployments.items()
+        name: dict(pair.split("=") for pair in section["deploy"]["parameters"].get("parameter_overrides", "").split())
+        for name, section in configuration.items()
+        if isinstance(section, dict) and "deploy" in section
     }
 
 
 @pytest.mark.parametrize("name", environments())
-def test_each_environment_gives_parameters_values_that_they_may_have(name: str) -> None:
+def test_each_environment_changes_parameters_to_allowed_values(name: str) -> None:
     for parameter, value in environments()[name].items():
-        of = CONTENT["Parameters"][parameter]
-        assert value in [str(allowed) for allowed in of.get("AllowedValues", [value])]
-        assert str(of["Default"]) != value
+        definition = CONTENT["Parameters"][parameter]
+        assert value in [str(allowed) for allowed in definition.get("AllowedValues", [value])]
+        assert str(definition["Default"]) != value
 
 
-def test_there_are_environments_for_development_and_production() -> None:
-    assert set(environments()) == {"default", "dev", "prod"}
-    assert environments()["default"] == {}
-    assert environments()["prod"].keys() <= {"ReservedConcurrency", "LogRetentionDays"}
+def call_seconds() -> float:
+    """Return how long all attempts of one call to AWS may take, without the pauses between them."""
+    config: Any = dynamodb_client("http://127.0.0.1:9", None).meta.config
+    assert config.retries["total_max_attempts"] == MAX_ATTEMPTS
+    seconds: float = MAX_ATTEMPTS * (config.connect_timeout + config.read_timeout)
+    return seconds
 
 
-def test_what_waits_waits_longer_than_what_it_waits_for(deployed: Deploy) -> None:
+def test_timeouts_are_ordered(deployed: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     stack = deployed()
     function = stack.of("AWS::Lambda::Function")["CreateAgentFunction"]
     (path,) = stack.of("AWS::ApiGatewayV2::Api")["HttpApi"]["Body"]["paths"].values()
-    config: Any = deployment._CLIENT_CONFIG  # noqa: SLF001 - no variable can change it
-    call = deployment.MAX_ATTEMPTS * (config.connect_timeout + config.read_timeout)
 
     for operation in path.values():
         gateway = operation["x-amazon-apigateway-integration"]["timeoutInMillis"]
-        assert call * 1000 < create_agent.WRITE_TIME_MS < function["Timeout"] * 1000 < gateway <= 30_000
+        assert call_seconds() * 1000 < create_agent.WRITE_TIME_MS < function["Timeout"] * 1000 < gateway <= 30_000
 
 
-def test_the_api_has_one_path_no_cors_and_leads_to_the_alias(deployed: Deploy) -> None:
+def test_a_record_has_time_for_its_calls(deployed: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    function = deployed().of("AWS::Lambda::Function")["ActivateAgentFunction"]
+    one_attempt = call_seconds() / MAX_ATTEMPTS
+    longest = call_seconds() + one_attempt + elevenlabs.TOTAL_SECONDS + elevenlabs.READ_SECONDS
+    needed = activate_agent.RECORD_TIME_MS / 1000
+
+    assert longest + 5 < needed  # with botocore's pauses between attempts
+    assert needed + activate_agent.MAX_PAUSE_SECONDS + 2 < function["Timeout"]
+
+
+def test_the_api_has_one_path_that_leads_to_the_alias(deployed: Deploy) -> None:
     api = deployed().of("AWS::ApiGatewayV2::Api")["HttpApi"]
     ((path, methods),) = api["Body"]["paths"].items()
 
-    assert (path, set(methods)) == (create_agent.PATH, {"post", "x-amazon-apigateway-any-method"})
+    assert path == create_agent.PATH
     for operation in methods.values():
         integration = operation["x-amazon-apigateway-integration"]
         assert integration["payloadFormatVersion"] == "2.0"
         assert integration["uri"]["Fn::Sub"].endswith("/functions/${CreateAgentFunctionAliaslive}/invocations")
-    assert "x-amazon-apigateway-cors" not in api["Body"]
     assert "CorsConfiguration" not in api
     # SAM describes the endpoint in a way that the import warns of, so this would fail every deployment.
     assert "FailOnWarnings" not in api
 
 
-def test_the_stream_starts_activation_for_new_pending_agents_only(deployed: Deploy) -> None:
+def test_a_failing_record_is_given_up_after_minutes(deployed: Deploy) -> None:
     (mapping,) = deployed().of("AWS::Lambda::EventSourceMapping").values()
-    (criteria,) = mapping["FilterCriteria"]["Filters"]
-
-    assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["AgentsTable", "StreamArn"]}
-    assert mapping["FunctionName"] == {"Ref": "ActivateAgentFunction"}
-    assert json.loads(criteria["Pattern"]) == {
-        "eventName": ["INSERT"],
-        "dynamodb": {"NewImage": {"status": {"S": ["pending"]}}},
-    }
-    assert mapping["StartingPosition"] == "TRIM_HORIZON"
-
-
-def test_what_cannot_be_tried_is_given_up_after_some_minutes_and_named_in_a_queue(deployed: Deploy) -> None:
-    stack = deployed()
-    (mapping,) = stack.of("AWS::Lambda::EventSourceMapping").values()
     event = {"Records": [{"dynamodb": {"ApproximateCreationDateTime": 0}}]}
     paused = 0.0
     for _ in range(mapping["MaximumRetryAttempts"]):
-        paused += activate_agent.pause(event, paused)
+        paused += activate_agent.retry_pause(event, paused)
 
-    assert mapping["BatchSize"] == 1  # so that nothing is tried again with another record
+    assert mapping["BatchSize"] == 1  # no other record is retried with it
     assert 6 * 60 < paused < mapping["MaximumRecordAgeInSeconds"]
-    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert mapping["BisectBatchOnFunctionError"] is True
-    queue = stack.of("AWS::SQS::Queue")["ActivationFailuresQueue"]
-    assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {
-        "Fn::GetAtt": ["ActivationFailuresQueue", "Arn"]
-    }
-    assert queue == {"MessageRetentionPeriod": 14 * 24 * 3600, "SqsManagedSseEnabled": True}
-
-
-def test_a_record_that_is_begun_can_be_ended_in_time(deployed: Deploy) -> None:
-    function = deployed().of("AWS::Lambda::Function")["ActivateAgentFunction"]
-    config: Any = deployment._CLIENT_CONFIG  # noqa: SLF001 - no variable can change it
-    call = deployment.MAX_ATTEMPTS * (config.connect_timeout + config.read_timeout)
-    longest = call + call / deployment.MAX_ATTEMPTS + elevenlabs.ANSWER_SECONDS + elevenlabs.READ_SECONDS
-    begun = activate_agent.RECORD_TIME_MS / 1000
-
-    assert longest + 5 < begun  # what botocore waits between its attempts
-    assert begun + activate_agent.MAX_PAUSE_SECONDS + 2 < function["Timeout"]
-
-
-def test_the_gateway_limits_all_callers_together_and_measures_each_route(deployed: Deploy) -> None:
-    (stage,) = deployed().of("AWS::ApiGatewayV2::Stage").values()
-
-    assert stage["DefaultRouteSettings"] == {
-        "ThrottlingRateLimit": {"Ref": "ThrottleRate"},
-        "ThrottlingBurstLimit": {"Ref": "ThrottleBurst"},
-        "DetailedMetricsEnabled": True,
-    }
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"] == [
+        "ActivationDeadLetterQueue",
+        "Arn",
+    ]
 
 
 def access_log(stack: Deployed) -> dict[str, Any]:
-    """Read a line of the access log, as it is when every variable is a number."""
+    """Return a line of the access log in which every variable is a number."""
     (stage,) = stack.of("AWS::ApiGatewayV2::Stage").values()
     line: dict[str, Any] = json.loads(re.sub(r"\$context\.[\w.]+", "1", stage["AccessLogSettings"]["Format"]))
     return line
 
 
-def test_the_access_log_is_json_and_holds_no_secret(deployed: Deploy) -> None:
+def test_the_access_log_is_json_without_headers_and_bodies(deployed: Deploy) -> None:
     stack = deployed()
     (stage,) = stack.of("AWS::ApiGatewayV2::Stage").values()
-    settings = stage["AccessLogSettings"]
 
-    assert settings["DestinationArn"] == {"Fn::GetAtt": ["AccessLogs", "Arn"]}
-    assert set(re.findall(r"\$context\.([\w.]+)", settings["Format"])) == SAID_IN_THE_ACCESS_LOG
-    assert len(access_log(stack)) == len(SAID_IN_THE_ACCESS_LOG)
+    assert access_log(stack)["requestId"] == "1"
+    assert not re.search("header|body|authorizer", stage["AccessLogSettings"]["Format"], re.IGNORECASE)
 
 
-@pytest.mark.parametrize("customer_key", ["true", "false"])
-def test_logs_are_kept_as_long_as_is_said_and_encrypted(deployed: Deploy, customer_key: str) -> None:
-    stack = deployed(CustomerKey=customer_key)
-    groups = stack.of("AWS::Logs::LogGroup")
-    own = {"KmsKeyId": {"Fn::GetAtt": ["DataKey", "Arn"]}} if customer_key == "true" else {}
+def test_logs_are_encrypted_and_deleted_in_time(deployed: Deploy) -> None:
+    stack = deployed()
 
-    for group in groups.values():
-        assert group == {"LogGroupName": group["LogGroupName"], "RetentionInDays": {"Ref": "LogRetentionDays"}, **own}
-    used = [of["LoggingConfig"]["LogGroup"]["Ref"] for of in stack.of("AWS::Lambda::Function").values()]
-    assert {*used, "AccessLogs"} == set(groups)
-    assert len(set(used)) == len(used)
+    for group in stack.of("AWS::Logs::LogGroup").values():
+        assert group["KmsKeyId"] == {"Fn::GetAtt": ["DataKey", "Arn"]}
+        assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    for function in stack.of("AWS::Lambda::Function").values():
+        assert function["LoggingConfig"]["LogGroup"]["Ref"] in stack.of("AWS::Logs::LogGroup")
 
 
-@pytest.mark.parametrize("customer_key", ["true", "false"])
-def test_tables_cost_no_more_than_their_caps_and_are_encrypted_with_the_chosen_key(
-    deployed: Deploy, customer_key: str
-) -> None:
-    stack = deployed(CustomerKey=customer_key)
-    key = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": {"Fn::GetAtt": ["DataKey", "Arn"]}}
-
-    for table in stack.of("AWS::DynamoDB::Table").values():
+def test_tables_have_a_cap_and_are_encrypted(deployed: Deploy) -> None:
+    for table in deployed().of("AWS::DynamoDB::Table").values():
         assert table["BillingMode"] == "PAY_PER_REQUEST"
-        assert table["OnDemandThroughput"] == {
-            "MaxReadRequestUnits": {"Ref": "MaxTableUnits"},
-            "MaxWriteRequestUnits": {"Ref": "MaxTableUnits"},
-        }
-        assert table.get("SSESpecification") == (key if customer_key == "true" else None)
-    assert ("DataKey" in stack.resources) == (customer_key == "true")
+        assert set(table["OnDemandThroughput"]) == {"MaxReadRequestUnits", "MaxWriteRequestUnits"}
+        assert table["SSESpecification"]["KMSMasterKeyId"] == {"Fn::GetAtt": ["DataKey", "Arn"]}
 
 
-@pytest.mark.parametrize("name", ["ApiKeysTable", "AgentsTable"])
-def test_keys_and_agents_can_be_restored_and_are_not_deleted_by_mistake(deployed: Deploy, name: str) -> None:
-    resource = deployed().resources[name]
+def test_keys_and_agents_outlive_the_stack_and_can_be_restored() -> None:
+    for name, resource in CONTENT["Resources"].items():
+        if resource["Type"] not in {"AWS::DynamoDB::Table", "AWS::KMS::Key"} or name == "RateLimitsTable":
+            continue
+        assert resource["DeletionPolicy"] in {"Retain", "RetainExceptOnCreate"}
+        assert resource["UpdateReplacePolicy"] == "Retain"
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            assert resource["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+            assert resource["Properties"]["DeletionProtectionEnabled"] is True
+        else:
+            assert resource["Properties"]["EnableKeyRotation"] is True
+            assert resource["Properties"]["PendingWindowInDays"] == 30
 
-    assert resource["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert resource["Properties"]["DeletionProtectionEnabled"] == {"Ref": "DeletionProtection"}
-    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+
+def test_counters_are_deleted_by_the_attribute_that_is_written() -> None:
+    table = TEMPLATE.resources("AWS::DynamoDB::Table")["RateLimitsTable"]
+    request = count_request("", "", 0, 1)
+
+    assert table["TimeToLiveSpecification"]["AttributeName"] in request["ExpressionAttributeNames"].values()
+    assert table["KeySchema"] == [{"AttributeName": next(iter(request["Key"])), "KeyType": "HASH"}]
 
 
 @pytest.mark.parametrize(("given", "reserved"), [("0", None), ("100", {"Ref": "ReservedConcurrency"})])
-def test_concurrency_is_reserved_when_it_is_asked_for(deployed: Deploy, given: str, reserved: object) -> None:
+def test_concurrency_is_reserved_on_request(deployed: Deploy, given: str, reserved: object) -> None:
     function = deployed(ReservedConcurrency=given).of("AWS::Lambda::Function")["CreateAgentFunction"]
 
     assert function.get("ReservedConcurrentExecutions") == reserved
 
 
-@pytest.mark.parametrize("preference", CONTENT["Parameters"]["DeploymentPreference"]["AllowedValues"])
-def test_requests_move_to_a_new_version_as_is_asked_for(deployed: Deploy, preference: str) -> None:
-    stack = deployed(DeploymentPreference=preference)
-    (group,) = stack.of("AWS::CodeDeploy::DeploymentGroup").values()
-
-    assert group["DeploymentConfigName"]["Fn::Sub"][1] == {"ConfigName": preference}
-    assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
-    assert stack.resources["CreateAgentFunctionAliaslive"]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
-
-
 def version(stack: Deployed) -> str:
-    """Return the logical id of the published version: another one is another version."""
+    """Return the logical id of the published version."""
     (name,) = stack.of("AWS::Lambda::Version")
     return name
 
 
-def test_a_changed_parameter_is_published_with_a_changed_number(
-    deployed: Deploy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_changed_parameter_needs_a_changed_number(deployed: Deploy) -> None:
     before = version(deployed())
-    # When this fails, SAM has learnt to see it, and CONFIGURATION can go.
+    # When this fails, SAM publishes changed parameters itself, and CONFIGURATION can be deleted.
     assert version(deployed(RateLimitPerMinute="77")) == before
 
-    variables = CONTENT["Resources"]["CreateAgentFunction"]["Properties"]["Environment"]["Variables"]
-    monkeypatch.setitem(variables, "CONFIGURATION", "2")
-    code = dict.fromkeys(sam.functions(CONTENT), "s3://bucket/package.zip")
-    assert version(Deployed(sam.translate(CONTENT, code, {}), {})) != before
+    changed = json.loads(json.dumps(read(ROOT / "template.yaml"), default=str))
+    changed["Resources"]["CreateAgentFunction"]["Properties"]["Environment"]["Variables"]["CONFIGURATION"] = "2"
+    code = dict.fromkeys(sam.functions(changed), "s3://bucket/package.zip")
+    assert version(Deployed(sam.translate(changed, code, {}), {})) != before
 
 
-DOMAIN = {"DomainName": "api.example.com", "CertificateArn": "arn:aws:acm:us-east-1:000000000000:certificate/one"}
+def test_the_template_has_no_yaml_that_cloudformation_lacks() -> None:
+    text = (ROOT / "template.yaml").read_text("utf-8")
+
+    assert [event for event in yaml.parse(text) if isinstance(event, yaml.AliasEvent)] == []
 
 
-@pytest.mark.parametrize("zone", ["", "Z1"])
-def test_a_domain_of_ones_own_takes_the_place_of_the_gateways(deployed: Deploy, zone: str) -> None:
-    stack = deployed(**DOMAIN, HostedZoneId=zone)
-    (server,) = stack.of("AWS::ApiGatewayV2::Api")["HttpApi"]["Body"]["servers"]
+class Recorded(dict[str, str]):
+    """Variables that note which of them are read."""
 
-    assert server["x-amazon-apigateway-endpoint-configuration"] == {"disableExecuteApiEndpoint": True}
-    (domain,) = stack.of("AWS::ApiGatewayV2::DomainName").values()
-    assert domain["DomainNameConfigurations"][0]["SecurityPolicy"] == "TLS_1_2"
-    assert stack.of("AWS::ApiGatewayV2::ApiMapping")["ApiDomainMapping"] == {
-        "ApiId": {"Ref": "HttpApi"},
-        "DomainName": {"Ref": "ApiDomain"},
-        "Stage": {"Ref": "HttpApiApiGatewayDefaultStage"},
+    def __init__(self, variables: dict[str, str]) -> None:
+        super().__init__(variables)
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.add(name)
+        return super().get(name, default)
+
+
+BUILDERS: dict[str, Callable[[Settings], object]] = {
+    "CreateAgentFunction": create_agent.build,
+    "ManageApiKeysFunction": manage_api_keys.build,
+    "ActivateAgentFunction": build_activation,
+    "ReactivateAgentFunction": build_activation,
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_each_function_gets_the_variables_that_it_reads(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    given = Recorded(TEMPLATE.environment(function))
+    settings = Settings(given)
+    BUILDERS[function](settings)
+    Frame(function, settings, operator_result)
+
+    read_here = given.names - {"AWS_REGION", "AWS_CA_BUNDLE"}  # Lambda's, and an operator's
+    assert set(given) - READ_BY_OTHERS == read_here
+
+
+def test_a_deployment_never_admits_test_keys() -> None:
+    for function in FUNCTIONS:
+        assert not Settings(TEMPLATE.environment(function)).allow_test_keys
+
+
+def build_program() -> dict[str, Any]:
+    """Return what the build says about functions and Python; read, because it is not part of the project's package."""
+    tree = ast.parse((ROOT / "functions" / "build" / "package.py").read_text("utf-8"))
+    wanted = {"HANDLERS", "PLATFORMS", "PYTHON"}
+    return {
+        ast.unparse(node.targets[0]): ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in wanted
     }
-    assert ("ApiDomainRecord" in stack.resources) == bool(zone)
-    assert stack.outputs["ApiUrl"]["Value"] == {"Fn::Sub": f"https://${{DomainName}}{create_agent.PATH}"}
 
 
-def test_without_a_domain_the_gateways_name_answers(deployed: Deploy) -> None:
-    stack = deployed()
-    (server,) = stack.of("AWS::ApiGatewayV2::Api")["HttpApi"]["Body"]["servers"]
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_each_handler_exists_and_is_packed(function: str) -> None:
+    module, name = FUNCTIONS[function]["Handler"].split(".")
+    rules = (ROOT / "functions" / "build" / "functions.mk").read_text("utf-8")
 
-    assert server["x-amazon-apigateway-endpoint-configuration"] == {"disableExecuteApiEndpoint": False}
-    assert not [name for name in stack.resources if name.startswith("ApiDomain")]
-
-
-def test_a_domain_without_a_certificate_is_refused_before_anything_is_made() -> None:
-    (rule,) = CONTENT["Rules"].values()
-
-    assert rule["RuleCondition"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "DomainName"}, ""]}]}
-    assert rule["Assertions"][0]["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "CertificateArn"}, ""]}]}
+    assert f"{module}.py" in build_program()["HANDLERS"][function]
+    assert f"build-{function}" in rules
+    assert module == "cold_start" or callable(getattr(import_module(module), name))
 
 
-def test_the_template_uses_no_yaml_that_cloudformation_does_not_know() -> None:
-    events = [event for event in yaml.parse(TEXT) if isinstance(event, yaml.AliasEvent)]
-
-    assert events == []
+def test_packages_are_for_the_templates_python_and_processors() -> None:
+    assert f"python{build_program()['PYTHON']}" == CONTENT["Globals"]["Function"]["Runtime"]
+    architectures = CONTENT["Parameters"]["Architecture"]["AllowedValues"]
+    assert set(build_program()["PLATFORMS"]) == set(architectures)
+    for architecture in architectures:
+        makefile = ROOT / "functions" / "build" / architecture / "Makefile"
+        assert f"ARCHITECTURE := {architecture}{os.linesep}" in makefile.read_text("utf-8")
