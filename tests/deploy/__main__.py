@@ -1,4 +1,4 @@
-"""Deploys the stack to an emulated AWS that checks signatures and policies: uses, updates and deletes it there."""
+"""Deploys the stack to an emulated AWS that checks signatures and policies; uses, updates and deletes it."""
 
 import argparse
 import json
@@ -12,11 +12,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.support import emulator
 from tests.deploy import lifecycle, template, usage
 from tests.deploy.adaptations import AdaptationError
 from tests.deploy.cloud import SERVICES, Cloud, NotHeldError
 from tests.deploy.deployment import Deployment
+from tests.support import emulator
 from tests.support.template import ROOT, read
 
 
@@ -28,9 +28,11 @@ def main() -> int:
     if not shutil.which("uv"):
         print("The packages are made with uv, which is not on PATH: pipx install uv", file=sys.stderr)
         return 2
+    say = _watch()
+    say("preparing the translator and the emulator")
     template.install()
     try:
-        _run(read(options.template), _watch())
+        _run(read(options.template), say)
     except (NotHeldError, AdaptationError, ClientError) as error:
         print(f"FAILED: {error}", file=sys.stderr)
         return 1
@@ -38,13 +40,13 @@ def main() -> int:
 
 
 def _watch() -> Callable[[str], None]:
-    """Return what prints a line, with the seconds until then."""
+    """Return a function that prints a line with the seconds since the start."""
     started = time.monotonic()
     return lambda line: print(f"{time.monotonic() - started:5.1f} s  {line}", flush=True)
 
 
 def _run(source: dict[str, Any], say: Callable[[str], None]) -> None:
-    # What functions leave in the folder for temporary files goes with it.
+    # The emulated functions leave files in the temporary folder, which are deleted with it.
     with TemporaryDirectory() as folder, emulator.running(SERVICES, {"AUTH": "true", "TMPDIR": folder}) as url:
         say(f"{emulator.REQUIREMENT} runs, and checks signatures and policies")
         _live(Deployment(Cloud(url), Path(folder), source), say)
@@ -55,10 +57,10 @@ def _live(deployment: Deployment, say: Callable[[str], None]) -> None:
     example = json.loads((ROOT / "events" / "create_agent.json").read_bytes())
     lifecycle.make(deployment, say)
     made = usage.begin(deployment, json.loads(example["body"]), say)
-    usage.seal_secret(deployment, made, say)
+    usage.encrypt_secret(deployment, made, say)
     usage.activate(deployment, made, say)
     usage.refuse(made, say)
-    usage.ask_roles(deployment, made, say)
+    usage.try_roles(deployment, made, say)
     lifecycle.update(deployment, made, say)
     lifecycle.delete(deployment, made, say)
 

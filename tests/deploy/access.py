@@ -1,6 +1,6 @@
-"""Who may do what: every call that is listed here is made as every principal, and policies decide.
+"""Who may do what: every call in this list is made as every principal, and policies decide.
 
-The arguments are such that a call which is let pass finds nothing to do: a wrong key, or an empty change.
+A call that is allowed does nothing, because its arguments have a wrong key or an empty change.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 from tests.deploy.cloud import Cloud, Principal
 
 REFUSALS = frozenset({"AccessDenied", "AccessDeniedException"})
-"""What AWS's services call a refusal by policy."""
+"""Error codes of a refusal by policy."""
 
 CONTEXT = {"workspaceId": "probe", "agentId": "probe"}
 
@@ -46,7 +46,7 @@ class Call:
     service, operation : str
         By boto3's names.
     target : str
-        Logical id of what it is about; empty when it is about the whole account.
+        Logical id of what it is about; empty for the whole account.
     arguments : dict
         Of the operation.
     """
@@ -73,7 +73,7 @@ class Targets:
     stack : str
         Its name.
     ciphertexts : dict
-        Something sealed by each key.
+        A ciphertext of each key.
     """
 
     tables: dict[str, str]
@@ -87,7 +87,7 @@ class Targets:
     ciphertexts: dict[str, bytes]
 
 
-def calls(targets: Targets) -> list[Call]:
+def all_calls(targets: Targets) -> list[Call]:
     """List all calls."""
     return [
         *(call for target in targets.tables.items() for call in _on_table(*target)),
@@ -112,8 +112,8 @@ def _on_table(name: str, table: str) -> Iterator[Call]:
 def _on_key(name: str, key: str, ciphertext: bytes) -> Iterator[Call]:
     for operation, arguments in _OF_KEY.items():
         yield Call("kms", operation, name, {"KeyId": key, **arguments})
-    sealed = {"CiphertextBlob": ciphertext, "EncryptionContext": CONTEXT}
-    yield Call("kms", "decrypt", name, {"KeyId": key, **sealed})
+    encrypted = {"CiphertextBlob": ciphertext, "EncryptionContext": CONTEXT}
+    yield Call("kms", "decrypt", name, {"KeyId": key, **encrypted})
 
 
 def _on_function(name: str, function: str) -> Iterator[Call]:
@@ -158,30 +158,30 @@ def _on_account(stack: str) -> Iterator[Call]:
     yield Call("cloudformation", "delete_stack", "", {"StackName": stack})
 
 
-def ask(cloud: Cloud, principal: Principal, asked: list[Call]) -> frozenset[str]:
-    """Make all calls as a principal; return the names of those that policies let pass, whatever came of them."""
+def try_calls(cloud: Cloud, principal: Principal, calls: list[Call]) -> frozenset[str]:
+    """Make all calls as a principal; return the names of those that policies allow, whatever their results."""
     return frozenset(
         call.name
-        for call in asked
+        for call in calls
         if cloud.error(principal, call.service, call.operation, call.arguments) not in REFUSALS
     )
 
 
-def table(asked: list[Call], allowed: Mapping[str, frozenset[str]]) -> str:
+def table(calls: list[Call], allowed: Mapping[str, frozenset[str]]) -> str:
     """Write the result as a table in Markdown: a line for each call, a column for each principal."""
     lines = [
         ["call", *allowed],
         ["---"] * (len(allowed) + 1),
         *(
             [f"`{call.name}`", *("**allowed**" if call.name in of else "denied" for of in allowed.values())]
-            for call in asked
+            for call in calls
         ),
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def differences(allowed: Mapping[str, frozenset[str]], expected: Mapping[str, frozenset[str]]) -> list[str]:
-    """Tell what is allowed and should not be, and the other way round."""
+    """Return what is allowed but should not be, and the other way round."""
     return [
         f"{principal}: {name} is {'allowed' if name in allowed[principal] else 'denied'}"
         for principal in allowed

@@ -1,6 +1,6 @@
-"""What MiniStack cannot take of the translated template, each with its reason: this list and nothing else is changed.
+"""Changes of the translated template that MiniStack needs, each with its reason. Nothing else is changed.
 
-An adaptation that finds nothing to change is an error, so that the list cannot outlive its reasons.
+An adaptation that finds nothing to change is an error, so that the list stays short.
 """
 
 import re
@@ -16,7 +16,7 @@ Change = Callable[[Template], list[str]]
 
 
 class AdaptationError(Exception):
-    """An adaptation cannot be made, or found nothing to change."""
+    """An adaptation is impossible, or found nothing to change."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Adaptation:
     Parameters
     ----------
     what : str
-        For people.
+        A description.
     reason : str
         Why MiniStack needs it.
     change : callable
@@ -43,7 +43,7 @@ def _resources(template: Template, kind: str) -> dict[str, Any]:
 
 
 def _without(kind: str, prop: str = "") -> Change:
-    """Take resources of a type away, all or those with a property, and with them what only names them."""
+    """Remove resources of a type, all or those with a property, and references to them in DependsOn."""
 
     def change(template: Template) -> list[str]:
         of_kind = _resources(template, kind)
@@ -66,7 +66,7 @@ def _forget(resource: dict[str, Any], names: list[str]) -> None:
 
 
 def _without_condition_keys(pattern: str) -> Change:
-    """Let no policy of a role or key look at keys that are never set."""
+    """Remove condition keys from policies."""
 
     def change(template: Template) -> list[str]:
         resources = {**_resources(template, "AWS::IAM::.*"), **_resources(template, "AWS::KMS::Key")}
@@ -103,7 +103,7 @@ def _relax(statement: dict[str, Any], pattern: str) -> bool:
 
 
 def _key_for_alias(template: Template) -> list[str]:
-    """Give functions a KMS key's ARN where they would get an alias of it."""
+    """Give functions a KMS key's ARN instead of its alias."""
     aliases = [of["Properties"] for of in _resources(template, "AWS::KMS::Alias").values()]
     changed = []
     for name, of in _resources(template, "AWS::Lambda::Function").items():
@@ -120,7 +120,7 @@ def _arn_of(target: Any) -> Any:
 
 
 def _log_groups_without_star(template: Template) -> list[str]:
-    """Let policies name a log group as MiniStack does, without the ``:*`` for its streams."""
+    """Name log groups in policies without the ``:*`` for their streams."""
     groups = _resources(template, "AWS::Logs::LogGroup")
     changed = []
     for name, of in _resources(template, "AWS::IAM::.*").items():
@@ -138,7 +138,7 @@ def _log_group_of(resource: Any) -> str | None:
 
 
 def _any_stream(template: Template) -> list[str]:
-    """Let policies that name a table's stream name any."""
+    """Replace a table's stream in policies by any stream."""
     changed = []
     for name, of in _resources(template, "AWS::IAM::.*").items():
         for statement in _statements(of["Properties"]):
@@ -152,7 +152,7 @@ _METHODS = {"x-amazon-apigateway-any-method": "ANY"}
 
 
 def _routes_from_body(template: Template) -> list[str]:
-    """Make an integration and a route of each operation of an HTTP API's OpenAPI body, as its import does."""
+    """Replace an HTTP API's OpenAPI body by integrations and routes."""
     changed = []
     for name, of in _resources(template, "AWS::ApiGatewayV2::Api").items():
         for path, methods in of["Properties"].pop("Body", {}).get("paths", {}).items():
@@ -210,12 +210,12 @@ ADAPTATIONS = (
     ),
     Adaptation(
         "a policy names any stream in place of the table's",
-        "it does not tell which stream a call is about",
+        "it does not distinguish streams",
         _any_stream,
     ),
     Adaptation(
         "no AWS::CodeDeploy resources",
-        "it has no CodeDeploy: the alias moves at once, and no alarm takes it back",
+        "it has no CodeDeploy: the alias moves at once, and no alarm rolls it back",
         _without("AWS::CodeDeploy::.*"),
     ),
     Adaptation(

@@ -33,7 +33,7 @@ _SECONDS = 60
 
 
 class NotHeldError(Exception):
-    """Something that the deployment promises did not hold."""
+    """A claim about the deployment did not hold."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Principal:
 
 
 ROOT_USER = Principal("root", "test", "test")
-"""The account's own, who deploys and looks: MiniStack knows it by this name."""
+"""The account's root user, who deploys and checks. MiniStack knows it by this name."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def check(held: object, claim: str) -> None:
 
 
 def wait_for(look: Callable[[], Any], what: str) -> Any:
-    """Look until something is there, and return it."""
+    """Repeat a check until it returns something, and return that."""
     end = time.monotonic() + _SECONDS
     while time.monotonic() < end:
         found = look()

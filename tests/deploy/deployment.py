@@ -1,5 +1,6 @@
 """The project's stack and what it is made of."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,12 +36,10 @@ class Deployment:
     parameters: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Settle what an emulator on this machine needs: no parameter else differs from a deployment."""
-        self.parameters = {
-            "EndpointUrl": self.cloud.url,
-            "ElevenLabsUrl": elevenlabs.start(),
-            "Architecture": PROCESSOR,
-        }
+        """Set what an emulator on this machine needs; all other values are those of a deployment."""
+        self.parameters = {"ElevenLabsUrl": elevenlabs.start(), "Architecture": PROCESSOR}
+        self.source = copy.deepcopy(self.source)
+        self.source["Globals"]["Function"]["Environment"]["Variables"]["ENDPOINT_URL"] = self.cloud.url
 
     @property
     def stack(self) -> Stack:
@@ -67,15 +66,13 @@ class Deployment:
         return lines
 
     def configuration(self, function: str) -> dict[str, Any]:
-        """Return how a function is configured, by its logical id."""
+        """Return the configuration of a function, by its logical id."""
         found: dict[str, Any] = self.cloud.client("lambda").get_function_configuration(
             FunctionName=self.functions[function]
         )
         return found
 
-    def log_group(self, function: str) -> str:
-        """Return the name of a function's log group."""
-        configuration = self.configuration(function)
-        default = f"/aws/lambda/{configuration['FunctionName']}"
-        name: str = configuration.get("LoggingConfig", {}).get("LogGroup", default)
-        return name
+    @property
+    def log_group(self) -> str:
+        """Name of the functions' log group."""
+        return self.stack.physical_ids("AWS::Logs::LogGroup")["Logs"]

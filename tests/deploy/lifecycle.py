@@ -1,4 +1,4 @@
-"""The stack is made, changed in place and deleted; what was made with it in between has to stay."""
+"""The stack is created, updated in place and deleted; data has to survive."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +12,8 @@ from tests.deploy.usage import API, Made, Say, check_replay, expect, item, store
 ALIAS = "live"
 NEW_LIMIT = "77"
 
-OUTLIVES = frozenset({"AgentsTable", "ApiKeysTable", "DataKey", "SecretsKey"})
-"""What is kept when the stack is deleted."""
+SURVIVES = frozenset({"AgentsTable", "ApiKeysTable", "DataKey", "SecretsKey"})
+"""What survives the deletion of the stack."""
 
 _LOOKS: dict[str, Callable[[Cloud, str], Any]] = {
     "AWS::DynamoDB::Table": lambda cloud, name: cloud.client("dynamodb").describe_table(TableName=name),
@@ -25,13 +25,15 @@ _LOOKS: dict[str, Callable[[Cloud, str], Any]] = {
     "AWS::Lambda::EventSourceMapping": lambda cloud, uuid: cloud.client("lambda").get_event_source_mapping(UUID=uuid),
     "AWS::Logs::LogGroup": lambda cloud, name: cloud.client("logs").describe_log_streams(logGroupName=name),
 }
-"""How to look for a resource, by its type; what is not there raises."""
+"""How to find a resource, by its type; it raises when there is none."""
 
 
 def make(deployment: Deployment, say: Say) -> None:
     """Build and create the stack."""
+    say("packing the functions")
     deployment.build()
     say(f"packed {', '.join(deployment.packages)} for this machine")
+    say("creating the stack")
     for line in deployment.deploy("create", {}):
         say(f"adapted: {line}")
     say(f"created the stack, {len(deployment.stack.resources())} resources; {deployment.stack.output('ApiUrl')}")
@@ -51,11 +53,11 @@ def update(deployment: Deployment, made: Made, say: Say) -> None:
 
 
 def check_updated(deployment: Deployment, made: Made) -> None:
-    """Look that what was made before the update works with it."""
+    """Check that everything from before the update still works."""
     check(stored(deployment, made.agent), "the agent is still in the table")
     check_replay(made)
     policy = expect(made.api.post(made.example), 201).headers.get("ratelimit-policy", "")
-    check(f"q={NEW_LIMIT};" in policy, f"the new limit is in effect, but the answer says {policy!r}")
+    check(f"q={NEW_LIMIT};" in policy, f"the new limit is in effect, but the response has {policy!r}")
 
 
 def version(deployment: Deployment) -> str:
@@ -66,24 +68,24 @@ def version(deployment: Deployment) -> str:
 
 
 def places_of(deployment: Deployment) -> dict[str, dict[str, str]]:
-    """Return what the stack has of the types that can be looked for: their names in AWS by logical id, by type."""
+    """Return the stack's resources that can be found: their names in AWS by logical id, by type."""
     return {kind: deployment.stack.physical_ids(kind) for kind in _LOOKS}
 
 
 def delete(deployment: Deployment, made: Made, say: Say) -> None:
-    """Delete the stack; look for what is to stay and what is to go."""
+    """Delete the stack, and check what survives."""
     places = places_of(deployment)
     deployment.stack.delete()
     found = {name for kind in places for name, place in places[kind].items() if exists(deployment.cloud, kind, place)}
-    check(found == OUTLIVES, f"what outlives the stack is {sorted(OUTLIVES)}, but there are {sorted(found)}")
+    check(found == SURVIVES, f"what survives is {sorted(SURVIVES)}, but there are {sorted(found)}")
     agents = places["AWS::DynamoDB::Table"]["AgentsTable"]
-    check(item(deployment.cloud, agents, made.agent), "the agent outlives the stack")
+    check(item(deployment.cloud, agents, made.agent), "the agent survives the stack")
     gone = sorted(name for of in places.values() for name in of if name not in found)
     say(f"deleted the stack; kept, with the agent: {', '.join(sorted(found))}; gone: {', '.join(gone)}")
 
 
 def exists(cloud: Cloud, kind: str, place: str) -> bool:
-    """Tell whether a resource is there."""
+    """Return True when a resource exists."""
     try:
         return bool(_LOOKS[kind](cloud, place))
     except ClientError:

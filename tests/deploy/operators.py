@@ -1,4 +1,4 @@
-"""The operator: a person who may start the two functions that are for people, and nothing else."""
+"""The operator: a user who may invoke the operators' functions, and nothing else."""
 
 import json
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ NAME = "operator"
 
 @dataclass(frozen=True)
 class Operator:
-    """The operator at work.
+    """An operator.
 
     Parameters
     ----------
     cloud : Cloud
-        Where.
+        Where they work.
     principal : Principal
-        With the operator's credentials.
+        The operator's credentials.
     keys, agents : str
-        Names of the functions that manage API keys, and that send agents through activation again.
+        Names of the functions that manage API keys and that reactivate agents.
     """
 
     cloud: Cloud
@@ -29,21 +29,21 @@ class Operator:
     agents: str
 
     def command(self, **command: str) -> dict[str, Any]:
-        """Give a command about API keys; return the answer."""
-        return self._start(self.keys, command)
+        """Execute a command about API keys; return the result."""
+        return self._invoke(self.keys, command)
 
     def reactivate(self, agent: dict[str, Any]) -> dict[str, Any]:
-        """Send an agent through activation again; return the answer."""
-        return self._start(self.agents, {"workspaceId": agent["workspaceId"], "agentId": agent["_id"]})
+        """Reactivate an agent; return the result."""
+        return self._invoke(self.agents, {"workspaceId": agent["workspaceId"], "agentId": agent["_id"]})
 
-    def _start(self, function: str, command: dict[str, Any]) -> dict[str, Any]:
-        answer = self.cloud.client("lambda", self.principal).invoke(FunctionName=function, Payload=json.dumps(command))
-        content: dict[str, Any] = json.loads(answer["Payload"].read())
+    def _invoke(self, function: str, command: dict[str, Any]) -> dict[str, Any]:
+        result = self.cloud.client("lambda", self.principal).invoke(FunctionName=function, Payload=json.dumps(command))
+        content: dict[str, Any] = json.loads(result["Payload"].read())
         return content
 
 
-def hire(cloud: Cloud, keys: str, agents: str) -> Operator:
-    """Make a user who may start these functions, which are given by their ARNs."""
+def create_operator(cloud: Cloud, keys: str, agents: str) -> Operator:
+    """Create a user who may invoke these functions, given by their ARNs."""
     iam = cloud.client("iam")
     iam.create_user(UserName=NAME)
     may = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": [keys, agents]}

@@ -7,8 +7,8 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.support import emulator
 from tests.deploy.cloud import Cloud
+from tests.support import emulator
 from tests.support.template import ROOT
 from tests.support.venvs import PROCESSOR
 

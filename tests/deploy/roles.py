@@ -7,6 +7,8 @@ from tests.deploy.access import Call, Targets
 from tests.deploy.cloud import Cloud, Principal, check
 from tests.deploy.deployment import STACK, Deployment
 
+LOG = frozenset({"logs:create_log_stream Logs", "logs:put_log_events Logs"})
+
 EXPECTED: Mapping[str, frozenset[str]] = {
     "CreateAgentFunction": frozenset(
         {
@@ -15,8 +17,7 @@ EXPECTED: Mapping[str, frozenset[str]] = {
             "dynamodb:put_item AgentsTable",
             "dynamodb:get_item AgentsTable",
             "kms:encrypt SecretsKey",
-            "logs:create_log_stream CreateAgentFunction's logs",
-            "logs:put_log_events CreateAgentFunction's logs",
+            *LOG,
         }
     ),
     "ManageApiKeysFunction": frozenset(
@@ -24,8 +25,7 @@ EXPECTED: Mapping[str, frozenset[str]] = {
             "dynamodb:get_item ApiKeysTable",
             "dynamodb:put_item ApiKeysTable",
             "dynamodb:update_item ApiKeysTable",
-            "logs:create_log_stream ManageApiKeysFunction's logs",
-            "logs:put_log_events ManageApiKeysFunction's logs",
+            *LOG,
         }
     ),
     "ActivateAgentFunction": frozenset(
@@ -34,9 +34,8 @@ EXPECTED: Mapping[str, frozenset[str]] = {
             "dynamodbstreams:get_shard_iterator AgentsTable's stream",
             "dynamodb:update_item AgentsTable",
             "kms:decrypt SecretsKey",
-            "sqs:send_message ActivationFailuresQueue",
-            "logs:create_log_stream ActivateAgentFunction's logs",
-            "logs:put_log_events ActivateAgentFunction's logs",
+            "sqs:send_message ActivationDeadLetterQueue",
+            *LOG,
         }
     ),
     "ReactivateAgentFunction": frozenset(
@@ -44,8 +43,7 @@ EXPECTED: Mapping[str, frozenset[str]] = {
             "dynamodb:get_item AgentsTable",
             "dynamodb:update_item AgentsTable",
             "kms:decrypt SecretsKey",
-            "logs:create_log_stream ReactivateAgentFunction's logs",
-            "logs:put_log_events ReactivateAgentFunction's logs",
+            *LOG,
         }
     ),
     operators.NAME: frozenset({"lambda:invoke ManageApiKeysFunction", "lambda:invoke ReactivateAgentFunction"}),
@@ -53,7 +51,7 @@ EXPECTED: Mapping[str, frozenset[str]] = {
 """All that is allowed: the roles by the function that has them."""
 
 
-def ask_all(deployment: Deployment, operator: Principal) -> tuple[list[Call], dict[str, frozenset[str]]]:
+def try_all(deployment: Deployment, operator: Principal) -> tuple[list[Call], dict[str, frozenset[str]]]:
     """Make every call as every principal.
 
     Returns
@@ -61,9 +59,9 @@ def ask_all(deployment: Deployment, operator: Principal) -> tuple[list[Call], di
     list of Call, dict
         The calls, and the names of those that each principal may make.
     """
-    asked = access.calls(targets(deployment))
+    calls = access.all_calls(targets(deployment))
     principals = {**function_roles(deployment), operators.NAME: operator}
-    return asked, {name: access.ask(deployment.cloud, principal, asked) for name, principal in principals.items()}
+    return calls, {name: access.try_calls(deployment.cloud, principal, calls) for name, principal in principals.items()}
 
 
 def function_roles(deployment: Deployment) -> dict[str, Principal]:
@@ -71,12 +69,12 @@ def function_roles(deployment: Deployment) -> dict[str, Principal]:
     holders = {deployment.configuration(name)["Role"]: name for name in deployment.functions}
     lambdas = {arn for arn in _role_arns(deployment).values() if _trusts_lambda(deployment.cloud, arn)}
     unknown = lambdas - {arn for arn, name in holders.items() if name in EXPECTED}
-    check(not unknown, f"every role of a function has its expectations, but {', '.join(sorted(unknown))} has none")
+    check(not unknown, f"every role has expectations, but these have none: {', '.join(sorted(unknown))}")
     return {name: _act_as(deployment.cloud, name, arn) for arn, name in sorted(holders.items())}
 
 
 def targets(deployment: Deployment) -> Targets:
-    """List what calls can be about."""
+    """Return what calls can be about."""
     keys = deployment.stack.physical_ids("AWS::KMS::Key")
     tables = deployment.stack.physical_ids("AWS::DynamoDB::Table")
     return Targets(
@@ -86,9 +84,9 @@ def targets(deployment: Deployment) -> Targets:
         functions=deployment.functions,
         queues=deployment.stack.physical_ids("AWS::SQS::Queue"),
         roles=_role_arns(deployment),
-        log_groups=_log_groups(deployment),
+        log_groups=deployment.stack.physical_ids("AWS::Logs::LogGroup"),
         stack=STACK,
-        ciphertexts={name: _sealed(deployment.cloud, key) for name, key in keys.items()},
+        ciphertexts={name: _encrypted(deployment.cloud, key) for name, key in keys.items()},
     )
 
 
@@ -98,16 +96,10 @@ def _streams(cloud: Cloud, tables: Mapping[str, str]) -> dict[str, str]:
     return {name: arn for name, arn in arns.items() if arn}
 
 
-def _sealed(cloud: Cloud, key: str) -> bytes:
+def _encrypted(cloud: Cloud, key: str) -> bytes:
     kms = cloud.client("kms")
-    sealed: bytes = kms.encrypt(KeyId=key, Plaintext=b"-", EncryptionContext=access.CONTEXT)["CiphertextBlob"]
-    return sealed
-
-
-def _log_groups(deployment: Deployment) -> dict[str, str]:
-    of_functions = {f"{name}'s logs": deployment.log_group(name) for name in deployment.functions}
-    others = deployment.stack.physical_ids("AWS::Logs::LogGroup").items()
-    return of_functions | {name: group for name, group in others if group not in of_functions.values()}
+    ciphertext: bytes = kms.encrypt(KeyId=key, Plaintext=b"-", EncryptionContext=access.CONTEXT)["CiphertextBlob"]
+    return ciphertext
 
 
 def _role_arns(deployment: Deployment) -> dict[str, str]:

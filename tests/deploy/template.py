@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.support import venvs
 from tests.deploy.cloud import REGION, check
+from tests.support import venvs
 from tests.support.template import ROOT
 
 REQUIREMENT = "aws-sam-translator==1.115.0"

@@ -11,19 +11,20 @@ from typing import Any
 from tests.deploy import access, operators, roles
 from tests.deploy.cloud import ROOT_USER, Cloud, check, wait_for
 from tests.deploy.deployment import Deployment
-from tests.deploy.gateway import Answer, Api
+from tests.deploy.gateway import Api
 from tests.deploy.operators import Operator
 from tests.local import elevenlabs
 from tests.local.aws import USER_ID, WORKSPACE_ID
+from tests.support.http import HttpResponse
 
 API, KEYS = "CreateAgentFunction", "ManageApiKeysFunction"
 STREAM, AGAIN = "ActivateAgentFunction", "ReactivateAgentFunction"
 
 TRIED_KEY = secrets.token_hex(24)
-"""The customer's key at ElevenLabs, which is opened to be tried."""
+"""The customer's ElevenLabs key, which is decrypted to be tried."""
 
 Say = Callable[[str], None]
-"""Takes a line for the person who watches."""
+"""Prints a line of progress."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Made:
     api : Api
         The API, called with a key.
     example, agent : dict
-        The body that was sent, and the agent that was answered.
+        The body that was sent, and the agent that was returned.
     retry : str
         The agent's idempotency key.
     """
@@ -52,10 +53,10 @@ class Made:
 def begin(deployment: Deployment, example: dict[str, Any], say: Say) -> Made:
     """Issue a key, create an agent with it, and again with the same idempotency key."""
     arns = [deployment.configuration(function)["FunctionArn"] for function in (KEYS, AGAIN)]
-    operator = operators.hire(deployment.cloud, *arns)
+    operator = operators.create_operator(deployment.cloud, *arns)
     headers = {"x-api-key": new_key(operator), "x-workspace-id": WORKSPACE_ID}
     check_signatures(operator)
-    say("an operator, who may only start the functions for people, has issued an API key; a wrong signature is refused")
+    say("an operator, who may only invoke the operators' functions, issued an API key; a wrong signature is refused")
     api, retry = Api(deployment.stack.output("ApiUrl"), headers), secrets.token_hex(16)
     made = Made(operator, api, example, expect(api.post(example, idempotency_key=retry), 201).body, retry)
     check(stored(deployment, made.agent), "the agent is in the table")
@@ -66,10 +67,10 @@ def begin(deployment: Deployment, example: dict[str, Any], say: Say) -> Made:
 
 def new_key(operator: Operator) -> str:
     """Issue a key."""
-    answer = operator.command(action="issue", workspaceId=WORKSPACE_ID, userId=USER_ID)
-    # Not the answer itself: it may hold a key.
-    check(answer.get("statusCode") == 201, f"a key is issued, but the status is {answer.get('statusCode')}")
-    key: str = answer["body"]["key"]
+    response = operator.command(action="issue", workspaceId=WORKSPACE_ID, userId=USER_ID)
+    # Not the whole result: it can hold a key.
+    check(response.get("statusCode") == 201, f"a key is issued, but the status is {response.get('statusCode')}")
+    key: str = response["body"]["key"]
     return key
 
 
@@ -83,82 +84,82 @@ def check_signatures(operator: Operator) -> None:
 def check_replay(made: Made) -> None:
     """Send the agent's request again."""
     again = expect(made.api.post(made.example, idempotency_key=made.retry), 201)
-    check(again.body == made.agent, "a retry answers the same agent")
-    check(again.headers.get("idempotent-replayed") == "true", "a retry says that it is one")
+    check(again.body == made.agent, "a retry returns the same agent")
+    check(again.headers.get("idempotent-replayed") == "true", "a retry is marked as replayed")
 
 
-def seal_secret(deployment: Deployment, made: Made, say: Say) -> None:
-    """Create an agent with a customer's ElevenLabs key, which the function cannot open again."""
+def encrypt_secret(deployment: Deployment, made: Made, say: Say) -> None:
+    """Create an agent with a customer's ElevenLabs key, which the function cannot decrypt again."""
     secret = secrets.token_hex(24)
     tts = {**made.example["ttsModel"], "provider": "11labs_byo", "elevenLabsApiKey": secret}
-    answer = expect(made.api.post({**made.example, "ttsModel": tts}), 201)
-    check(answer.body["status"] == "pending", "an agent with an own ElevenLabs key is pending")
-    check(secret not in f"{answer.headers}{answer.text}", "the answer is without the secret")
-    check(secret not in str(stored(deployment, answer.body)), "the item is without the secret")
-    check_sealed(deployment.cloud, answer.body, secret)
-    say("POST with an own ElevenLabs key: 201, pending, and sealed: KMS opens it for its agent and for no other")
-    check_logs(deployment, answer.body["_id"], [secret, made.api.headers["x-api-key"]], say)
+    response = expect(made.api.post({**made.example, "ttsModel": tts}), 201)
+    check(response.body["status"] == "pending", "an agent with an own ElevenLabs key is pending")
+    check(secret not in f"{response.headers}{response.text}", "the response is without the secret")
+    check(secret not in str(stored(deployment, response.body)), "the item is without the secret")
+    check_encrypted(deployment.cloud, response.body, secret)
+    say("POST with an own ElevenLabs key: 201, pending, and encrypted: KMS decrypts it for its agent and for no other")
+    check_logs(deployment, response.body["_id"], [secret, made.api.headers["x-api-key"]], say)
 
 
 def activate(deployment: Deployment, made: Made, say: Say) -> None:
-    """Let the stream try keys; mend one and send its agent through activation again."""
+    """Let the stream try keys; fix one and reactivate its agent."""
     ready, _ = own_key(deployment, made, "a-voice")
-    check(ready["status"] == {"S": "ready"}, f"a key that opens its voice makes the agent ready, not {ready['status']}")
+    check(ready["status"] == {"S": "ready"}, f"a key that works makes the agent ready, not {ready['status']}")
     error, agent = own_key(deployment, made, "no-permission")
     reason = error.get("statusReason")
     check(
-        reason == {"S": "missing_permission"}, f"a key that may too little puts it in error with that reason: {reason}"
+        reason == {"S": "missing_permission"}, f"a key without permission puts it in error with that reason: {reason}"
     )
     say("POST with an own ElevenLabs key, and the stream: pending, then ready; or error, missing_permission")
     wait_for(
-        lambda: any(agent["_id"] in values(line) for line in lines(deployment.cloud, deployment.log_group(STREAM))),
-        "the log of what the stream starts has the agent",
+        lambda: any(agent["_id"] in values(line) for line in lines(deployment.cloud, deployment.log_group)),
+        "the log has the agent's trial",
     )
-    say(f"it has logged what became of the agents; nowhere is a key: {check_no_log_has(deployment.cloud, [TRIED_KEY])}")
-    with mended("no-permission"):
-        answer = made.operator.reactivate(agent)
-    check(answer.get("statusCode") == 200, f"an operator sends it through activation again: {answer.get('statusCode')}")
-    check(answer["body"]["status"] == "ready", "with a mended key it is ready")
+    say(f"the results are logged, and no log has a key: {check_no_log_has(deployment.cloud, [TRIED_KEY])}")
+    with fixed("no-permission"):
+        response = made.operator.reactivate(agent)
+    check(response.get("statusCode") == 200, f"an operator reactivates it: {response.get('statusCode')}")
+    check(response["body"]["status"] == "ready", "with a fixed key it is ready")
     again = made.operator.reactivate(agent)
-    check(again.get("statusCode") == 409, f"a ready agent is left alone: {again.get('statusCode')}")
-    say("the key mended, and the agent sent through activation again by the operator: ready; once more: 409")
+    check(again.get("statusCode") == 409, f"a ready agent is a conflict: {again.get('statusCode')}")
+    say("the key was fixed and the agent reactivated by the operator: ready; once more: 409")
 
 
 @contextmanager
-def mended(voice_id: str) -> Iterator[None]:
+def fixed(voice_id: str) -> Iterator[None]:
     """Let ElevenLabs find a voice as long as the block runs."""
-    outcome = elevenlabs.OUTCOMES.pop(voice_id)
+    result = elevenlabs.RESULTS.pop(voice_id)
     yield
-    elevenlabs.OUTCOMES[voice_id] = outcome
+    elevenlabs.RESULTS[voice_id] = result
 
 
 def own_key(deployment: Deployment, made: Made, voice_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Create an agent with a key of its own; return its item once that is not pending any more, and the answer."""
+    """Create an agent with its own key; return its item once it is not pending any more, and the response."""
     tts = {"provider": "11labs_byo", "voiceId": voice_id, "elevenLabsApiKey": TRIED_KEY}
     agent = expect(made.api.post({**made.example, "ttsModel": tts}), 201).body
     check(agent["status"] == "pending", "an agent with an own ElevenLabs key is pending")
 
-    def settled() -> dict[str, Any] | None:
+    def result() -> dict[str, Any] | None:
         found = stored(deployment, agent)
         return found if found["status"] != {"S": "pending"} else None
 
-    return wait_for(settled, "the stream settles an agent with an own key"), agent
+    return wait_for(result, "an agent with an own key gets a result"), agent
 
 
-def check_sealed(cloud: Cloud, agent: dict[str, Any], secret: str) -> None:
-    """Open an agent's secret as the account's root user, for the agent and for another one."""
-    kms, sealed = cloud.client("kms"), b64decode(agent["ttsModel"]["elevenLabsApiKey"])
+def check_encrypted(cloud: Cloud, agent: dict[str, Any], secret: str) -> None:
+    """Decrypt an agent's secret as the account's root user, for the agent and for another one."""
+    kms, encrypted = cloud.client("kms"), b64decode(agent["ttsModel"]["elevenLabsApiKey"])
     context = {"workspaceId": agent["workspaceId"], "agentId": agent["_id"]}
-    opened = kms.decrypt(CiphertextBlob=sealed, EncryptionContext=context)["Plaintext"]
-    check(opened.decode() == secret, "KMS opens the secret for its agent")
-    other = {"CiphertextBlob": sealed, "EncryptionContext": {**context, "agentId": "another"}}
+    decrypted = kms.decrypt(CiphertextBlob=encrypted, EncryptionContext=context)["Plaintext"]
+    check(decrypted.decode() == secret, "KMS decrypts the secret for its agent")
+    other = {"CiphertextBlob": encrypted, "EncryptionContext": {**context, "agentId": "another"}}
     error = cloud.error(ROOT_USER, "kms", "decrypt", other)
-    check(error == "InvalidCiphertextException", "KMS does not open the secret for another agent")
+    check(error == "InvalidCiphertextException", "KMS does not decrypt the secret for another agent")
 
 
 def check_logs(deployment: Deployment, agent_id: str, unwanted: list[str], say: Say) -> None:
     """Wait for an agent's line in the function's own log; look that no log of the account has a secret."""
-    group = deployment.log_group(API)
+    group = deployment.log_group
     wait_for(
         lambda: any(agent_id in values(line) for line in lines(deployment.cloud, group)),
         f"the agent's JSON line is in {group}",
@@ -193,33 +194,33 @@ def values(line: str) -> list[Any]:
 
 
 def refuse(made: Made, say: Say) -> None:
-    """Send what is to be refused."""
+    """Send requests that are refused."""
     expect(made.api.post(made.example, x_api_key=""), 401)
     key = new_key(made.operator)
     expect(made.api.post(made.example, x_api_key=key), 201)
     revoked = made.operator.command(action="revoke", workspaceId=WORKSPACE_ID, keyId=key.split("_")[2])
-    check(revoked.get("statusCode") == 200, f"a key is revoked, but the answer is {revoked}")
+    check(revoked.get("statusCode") == 200, f"a key is revoked, but the result is {revoked}")
     expect(made.api.post(made.example, x_api_key=key), 401)
     unknown = expect(made.api.post(made.example, path="/v1/api/agent"), 404)
-    check(unknown.body == {"message": "Not Found"}, "an unknown path is the gateway's to refuse")
+    check(unknown.body == {"message": "Not Found"}, "the gateway refuses an unknown path")
     other = expect(made.api.send("GET", None), 405)
-    check(other.headers.get("allow") == "POST", "another method is told to use POST")
+    check(other.headers.get("allow") == "POST", "another method gets Allow: POST")
     say("without a key: 401; with a key: 201, and once it is revoked: 401; GET: 405; another path: 404 by the gateway")
 
 
-def ask_roles(deployment: Deployment, made: Made, say: Say) -> None:
+def try_roles(deployment: Deployment, made: Made, say: Say) -> None:
     """Make every call as every principal."""
-    asked, allowed = roles.ask_all(deployment, made.operator.principal)
-    print(f"\n{access.table(asked, allowed)}\n")
+    calls, allowed = roles.try_all(deployment, made.operator.principal)
+    print(f"\n{access.table(calls, allowed)}\n")
     wrong = access.differences(allowed, roles.EXPECTED)
-    check(not wrong, f"everybody may do what is expected and nothing else, but {'; '.join(wrong)}")
-    say(f"{len(asked)} calls by {len(allowed)} principals: each may make what it has to, and is refused all else")
+    check(not wrong, f"each principal may do what is expected and nothing else, but {'; '.join(wrong)}")
+    say(f"{len(calls)} calls by {len(allowed)} principals: each may do what it has to, and nothing else")
 
 
-def expect(answer: Answer, status: int) -> Answer:
-    """Return an answer that has this status."""
-    check(answer.status == status, f"the answer is a {status}, but it is {answer.status}: {answer.text}")
-    return answer
+def expect(response: HttpResponse, status: int) -> HttpResponse:
+    """Return a response that has this status."""
+    check(response.status == status, f"the status is {status}, but it is {response.status}: {response.text}")
+    return response
 
 
 def stored(deployment: Deployment, agent: dict[str, Any]) -> dict[str, Any]:
