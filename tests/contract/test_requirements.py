@@ -1,4 +1,4 @@
-"""What is shipped is what is imported, pinned and hashed, and comes from no named place."""
+"""Production's dependencies are those that it imports, pinned with hashes, from no particular index."""
 
 import ast
 import re
@@ -10,22 +10,22 @@ from tests.support.template import ROOT
 
 LOCK = (ROOT / "functions/requirements.txt").read_text(encoding="utf-8")
 PRODUCTION = [path for path in (ROOT / "functions").rglob("*.py") if path.parent.name != "build"]
-"""All but the program that makes packages, which is in none."""
+"""All modules but the build, which is not packed."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-def test_the_lock_holds_the_projects_pins() -> None:
+def test_the_lock_file_has_the_projects_pins() -> None:
     locked = set(re.findall(r"^(\S+==\S+)", LOCK, re.MULTILINE))
 
     assert set(PROJECT["dependencies"]) <= locked
 
 
-def test_every_package_is_pinned_and_hashed_and_no_index_is_named() -> None:
+def test_every_package_is_pinned_and_hashed() -> None:
     for requirement in LOCK.replace("\\\n", " ").splitlines():
         assert re.fullmatch(r"#.*|[a-z0-9-]+==\S+( ; [^-]+)?(\s+--hash=sha256:[0-9a-f]{64})+", requirement)
 
 
-def test_production_imports_only_what_the_project_names() -> None:
+def test_production_imports_only_known_packages() -> None:
     imported = set()
     for path in PRODUCTION:
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -39,12 +39,13 @@ def test_production_imports_only_what_the_project_names() -> None:
     own = {path.stem for path in (ROOT / "functions").iterdir()}
     assert imported - own - sys.stdlib_module_names == {
         "aws_lambda_powertools",
-        "botocore",
+        "boto3",
+        "botocore",  # boto3's Config and errors
         "pydantic",
         "pydantic_core",  # comes with pydantic
-        "snapshot_restore_py",  # where it is missing it is not needed: Lambda's runtime brings it
-        "urllib3",  # comes with botocore, which cannot do without
-        "typing_extensions",  # the same: pydantic wants its TypedDict, and not Python 3.11's own
+        "snapshot_restore_py",  # part of Lambda's runtime, optional elsewhere
+        "urllib3",  # botocore depends on it
+        "typing_extensions",  # pydantic depends on it and requires its TypedDict on Python 3.11
     }
 
 
@@ -52,14 +53,14 @@ def _is_type_checking(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-def test_no_module_does_anything_when_it_is_imported() -> None:
+def test_imports_do_nothing() -> None:
     program = (
         "import os, socket\n"
         "os.environ.clear()\n"
         "socket.socket.connect = None\n"
         "import activate_agent, create_agent, manage_api_keys, reactivate_agent\n"
         "assert not create_agent.application.cache_info().currsize\n"
-        "assert not manage_api_keys.reporter.cache_info().currsize\n"
+        "assert not manage_api_keys.frame.cache_info().currsize\n"
     )
 
     subprocess.run([sys.executable, "-c", program], cwd=ROOT / "functions", check=True)
