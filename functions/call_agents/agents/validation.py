@@ -13,7 +13,7 @@ from call_agents.agents.agent import RESPONSE_FIELDS
 from call_agents.agents.models import DEFAULT_LLM_MODEL, TTS_TAGS, CreateAgentRequest, Gap, TtsModel
 from call_agents.shared.config import AllowedValues
 from call_agents.shared.errors import MAX_DETAILS, InvalidJson, ValidationFailed
-from call_agents.shared.field_errors import FieldError, child_path, from_pydantic, has_unpaired_surrogate
+from call_agents.shared.field_errors import FieldError, child_path, from_pydantic, has_unpaired_surrogate, path_of
 from call_agents.shared.json_values import MAX_MAGNITUDE, DuplicateKeys, Json
 from call_agents.shared.suggestions import closest, did_you_mean
 
@@ -31,7 +31,7 @@ MAX_NAME_BYTES = 65_535
 _GAPS = "gapBetweenEachAttemptForSmartCallback"
 _KNOWN = {"": CreateAgentRequest.__annotations__.keys(), "ttsModel": TtsModel.__annotations__.keys()}
 _SECRET_NAME = re.compile("[^a-z]*".join("elevenlabsapikey") + "[^a-z]*$")
-_SECRET_PLACE = ("ttsModel", "elevenLabsApiKey")
+_SECRET_LOCATION = ("ttsModel", "elevenLabsApiKey")
 
 
 @dataclass(frozen=True)
@@ -142,47 +142,48 @@ def _with_suggestion(error: FieldError, body: dict[str, Json]) -> FieldError:
     return replace(error, message=f"{error.message}; {child_path('', similar)} was sent: is it meant to be {name}?")
 
 
-def _unstorable(value: Json, path: str = "", depth: int = 0) -> Iterator[FieldError]:
+def _unstorable(value: Json, location: tuple[str | int, ...] = ()) -> Iterator[FieldError]:
     """Find everything that DynamoDB cannot hold, that is ambiguous, or that would store a secret in plain text."""
-    if isinstance(value, dict | list) and depth > MAX_DEPTH:
-        yield FieldError(path, "too_deep", f"must not be nested more than {MAX_DEPTH} levels deep")
+    if isinstance(value, dict | list) and len(location) > MAX_DEPTH:
+        yield FieldError(path_of(location), "too_deep", f"must not be nested more than {MAX_DEPTH} levels deep")
     elif isinstance(value, dict):
-        yield from _unstorable_keys(value, path)
+        yield from _unstorable_keys(value, location)
         for name, member in value.items():
-            yield from _unstorable(member, child_path(path, name), depth + 1)
+            yield from _unstorable(member, (*location, name))
     elif isinstance(value, list):
         for index, element in enumerate(value):
-            yield from _unstorable(element, child_path(path, index), depth + 1)
+            yield from _unstorable(element, (*location, index))
     elif isinstance(value, str):
         if has_unpaired_surrogate(value):
-            yield FieldError(path, "not_unicode", "must be Unicode text without unpaired surrogates")
+            yield FieldError(path_of(location), "not_unicode", "must be Unicode text without unpaired surrogates")
     elif isinstance(value, Decimal):
-        yield from _unstorable_number(value, path)
+        yield from _unstorable_number(value, location)
 
 
-def _unstorable_keys(members: dict[str, Json], path: str) -> Iterator[FieldError]:
+def _unstorable_keys(members: dict[str, Json], location: tuple[str | int, ...]) -> Iterator[FieldError]:
     for name in members:
-        member_path = child_path(path, name)
-        if _SECRET_NAME.search(name.lower()) and (path, name) != _SECRET_PLACE:
+        here = (*location, name)
+        if _SECRET_NAME.search(name.lower()) and here != _SECRET_LOCATION:
             message = "must be left out: an ElevenLabs key belongs in ttsModel.elevenLabsApiKey"
-            yield FieldError(member_path, "misplaced_secret", message)
+            yield FieldError(path_of(here), "misplaced_secret", message)
         if not name:
-            yield FieldError(path, "empty_name", "must not have an empty key")
+            yield FieldError(path_of(location), "empty_name", "must not have an empty key")
         elif has_unpaired_surrogate(name):
-            yield FieldError(member_path, "not_unicode", "must have a key of Unicode text without unpaired surrogates")
+            message = "must have a key of Unicode text without unpaired surrogates"
+            yield FieldError(path_of(here), "not_unicode", message)
         elif len(name.encode()) > MAX_NAME_BYTES:
-            yield FieldError(member_path, "name_too_long", f"must have a key of at most {MAX_NAME_BYTES} bytes")
+            yield FieldError(path_of(here), "name_too_long", f"must have a key of at most {MAX_NAME_BYTES} bytes")
     if isinstance(members, DuplicateKeys):
         for name in members.duplicates:
-            yield FieldError(child_path(path, name), "repeated_member", "must not be a duplicate key")
+            yield FieldError(path_of((*location, name)), "repeated_member", "must not be a duplicate key")
 
 
-def _unstorable_number(number: Decimal, path: str) -> Iterator[FieldError]:
+def _unstorable_number(number: Decimal, location: tuple[str | int, ...]) -> Iterator[FieldError]:
     if not number.is_finite():
-        yield FieldError(path, "not_finite", "must be a finite number")
+        yield FieldError(path_of(location), "not_finite", "must be a finite number")
     elif not MIN_MAGNITUDE <= number.adjusted() < MAX_MAGNITUDE:
-        yield FieldError(
-            path, "number_out_of_range", "must be 0, or from 1e-130 to below 1e38, or the negative of that"
-        )
+        message = "must be 0, or from 1e-130 to below 1e38, or the negative of that"
+        yield FieldError(path_of(location), "number_out_of_range", message)
     elif len(number.as_tuple().digits) > MAX_DIGITS:
-        yield FieldError(path, "too_many_digits", f"must have at most {MAX_DIGITS} significant digits")
+        message = f"must have at most {MAX_DIGITS} significant digits"
+        yield FieldError(path_of(location), "too_many_digits", message)

@@ -1,7 +1,7 @@
 """Field errors: what is wrong with one field, for people and for programs, without its value."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,14 @@ def child_path(path: str, name: str | int) -> str:
     return f"{path}.{shown}" if path else shown
 
 
+def path_of(location: Iterable[str | int]) -> str:
+    """Return the path of a location, which has the names and indexes from the body down."""
+    path = ""
+    for name in location:
+        path = child_path(path, name)
+    return path
+
+
 def has_unpaired_surrogate(text: str) -> bool:
     """Return True for text that cannot be encoded as UTF-8."""
     return not text.isascii() and _UNPAIRED_SURROGATE.search(text) is not None
@@ -84,9 +92,6 @@ def from_pydantic(error: "ValidationError", tags: Collection[str] = ()) -> list[
 
 
 def _field_error(location: tuple[str | int, ...], kind: str, text: str, tags: Collection[str]) -> FieldError:
-    path = ""
-    for part in location:
-        if part not in tags:
-            path = child_path(path, part)
+    path = path_of(part for part in location if part not in tags)
     code, message = _CODES.get(kind, (kind, ""))
     return FieldError(path, code, message or _SUBJECT.sub("must", text))

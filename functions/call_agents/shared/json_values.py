@@ -103,6 +103,8 @@ def to_json(value: Json, *, sort_keys: bool = False) -> str:
 
     Written by hand because the standard library's encoder cannot write a Decimal as a number.
     """
+    if isinstance(value, str):
+        return _quote(value)
     if isinstance(value, dict):
         members = sorted(value.items()) if sort_keys else value.items()
         return (
@@ -110,7 +112,8 @@ def to_json(value: Json, *, sort_keys: bool = False) -> str:
         )
     if isinstance(value, list):
         return "[" + ",".join([to_json(element, sort_keys=sort_keys) for element in value]) + "]"
-    return str(value) if isinstance(value, Decimal) else _quote(value)
+    # A bool is an int, too.
+    return _quote(value) if isinstance(value, bool) or value is None else str(value)
 
 
 def canonical_json(value: Json) -> str:
