@@ -56,7 +56,7 @@ def check_updated(deployment: Deployment, made: Made) -> None:
     """Check that everything from before the update still works."""
     check(stored(deployment, made.agent), "the agent is still in the table")
     check_replay(made)
-    policy = expect(made.api.post(made.example), 201).headers.get("ratelimit-policy", "")
+    policy = expect(made.api.post(made.example), 201).header("ratelimit-policy")
     check(f"q={NEW_LIMIT};" in policy, f"the new limit is in effect, but the response has {policy!r}")
 
 

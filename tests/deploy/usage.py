@@ -85,7 +85,7 @@ def check_replay(made: Made) -> None:
     """Send the agent's request again."""
     again = expect(made.api.post(made.example, idempotency_key=made.retry), 201)
     check(again.body == made.agent, "a retry returns the same agent")
-    check(again.headers.get("idempotent-replayed") == "true", "a retry is marked as replayed")
+    check(again.header("idempotent-replayed") == "true", "a retry is marked as replayed")
 
 
 def encrypt_secret(deployment: Deployment, made: Made, say: Say) -> None:
@@ -204,7 +204,7 @@ def refuse(made: Made, say: Say) -> None:
     unknown = expect(made.api.post(made.example, path="/v1/api/agent"), 404)
     check(unknown.body == {"message": "Not Found"}, "the gateway refuses an unknown path")
     other = expect(made.api.send("GET", None), 405)
-    check(other.headers.get("allow") == "POST", "another method gets Allow: POST")
+    check(other.header("allow") == "POST", "another method gets Allow: POST")
     say("without a key: 401; with a key: 201, and once it is revoked: 401; GET: 405; another path: 404 by the gateway")
 
 

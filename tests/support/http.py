@@ -30,6 +30,10 @@ class HttpResponse:
     headers: dict[str, str]
     text: str
 
+    def header(self, name: str) -> str:
+        """Return a header by its name in any case; empty when it is absent."""
+        return next((value for given, value in self.headers.items() if given.lower() == name.lower()), "")
+
     @property
     def body(self) -> Any:
         """The body's JSON, its fractions exact."""
@@ -68,7 +72,9 @@ def send(
     target = urlsplit(url)
     sent = {"host": target.netloc, **(headers or {})}
     data = body.encode() if isinstance(body, str) else body
-    with closing(http.client.HTTPConnection(address or target.hostname or "", target.port, TIMEOUT_SECONDS)) as connection:
+    with closing(
+        http.client.HTTPConnection(address or target.hostname or "", target.port, TIMEOUT_SECONDS)
+    ) as connection:
         connection.request(method, target.path + (f"?{target.query}" if target.query else ""), data, sent)
         response = connection.getresponse()
         return HttpResponse(response.status, dict(response.getheaders()), response.read().decode())
