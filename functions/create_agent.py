@@ -62,7 +62,7 @@ def build(settings: Settings) -> Application:
     return Application(
         keys=ApiKeyStore(dynamodb, settings.text("API_KEYS_TABLE")),
         # One attempt: if the counter is unavailable the request proceeds, so it must not wait for retries.
-        rate_limiter=RateLimiter(settings.dynamodb(attempts=1), settings.text("RATE_LIMITS_TABLE"), limit)
+        rate_limiter=RateLimiter(settings.dynamodb(max_attempts=1), settings.text("RATE_LIMITS_TABLE"), limit)
         if limit
         else None,
         agents=AgentStore(dynamodb, settings.text("AGENTS_TABLE")),

@@ -148,7 +148,7 @@ def manage(event: object, app: Application, invocation: Invocation) -> Response:
                 return Response(201, rotate(command, app, invocation))
             case Revoke():
                 return Response(200, revoke(command, app, invocation))
-            case List():
+            case _:  # list
                 records = app.keys.find_all(command.workspace_id)
                 return Response(200, {"keys": [public_view(record, app.now()) for record in records]})
     except ServiceUnavailable as error:

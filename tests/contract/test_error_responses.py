@@ -182,10 +182,6 @@ def test_a_call_that_hangs_ends_in_503_before_the_function_does(client: Client) 
     check_unavailable(hanging.send(hanging.event(), LambdaContext(timeout=0.6)))
 
 
-def test_contexts_without_lambdas_attributes_work(client: Client) -> None:
-    assert client.send(client.event(), SimpleNamespace()).status == 201
-
-
 def test_an_unforeseen_exception_is_a_bare_500(client: Client) -> None:
     def fail() -> Any:
         raise RuntimeError(ELEVENLABS_KEY)

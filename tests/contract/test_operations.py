@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-import create_agent
 from tests.conftest import Manage, NewApplication
 from tests.support.client import Client, Stage
 from tests.support.events import LambdaContext
@@ -166,12 +165,3 @@ def test_commands_of_operators_are_logged_and_counted(manage: Manage) -> None:
     assert (revoked["action"], revoked["keyId"], revoked["workspaceId"]) == ("revoke", keys[0], "workspace-a")
     assert (refused["outcome"], refused["status"]) == ("not_found", 404)
     assert (counted, rejected) == ({"RequestsSucceeded": 1}, {"RequestsRejected": 1})
-
-
-def test_the_event_is_never_logged(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", "true")
-    create_agent.frame.cache_clear()
-    line, _ = printed(lambda: client.post(BYO))
-    create_agent.frame.cache_clear()
-
-    assert line["status"] == 201

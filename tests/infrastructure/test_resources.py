@@ -18,7 +18,7 @@ import manage_api_keys
 from call_agents.agents import elevenlabs
 from call_agents.agents.activation import build_activation
 from call_agents.api_keys.rate_limit import count_request
-from call_agents.shared.aws import MAX_ATTEMPTS, dynamodb_client
+from call_agents.shared.aws import CLIENT_CONFIG, MAX_ATTEMPTS, dynamodb_client
 from call_agents.shared.config import Settings
 from call_agents.shared.invocation import Frame, operator_result
 from tests.deploy import template as sam
@@ -55,7 +55,7 @@ def test_each_environment_changes_parameters_to_allowed_values(name: str) -> Non
 
 def call_seconds() -> float:
     """Return how long all attempts of one call to AWS may take, without the pauses between them."""
-    config: Any = dynamodb_client("http://127.0.0.1:9", None).meta.config
+    config: Any = dynamodb_client(CLIENT_CONFIG, "http://127.0.0.1:9", None).meta.config
     assert config.retries["total_max_attempts"] == MAX_ATTEMPTS
     seconds: float = MAX_ATTEMPTS * (config.connect_timeout + config.read_timeout)
     return seconds

@@ -1,75 +1,97 @@
-"""What the tests of activation share: ElevenLabs on this machine, and the real stream of moto's table."""
+"""What the tests of activation share: ElevenLabs on this machine, and the stream of moto's table."""
 
-import io
-import json
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from types import SimpleNamespace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 import activate_agent
 import reactivate_agent
-from agents.elevenlabs import connect
-from tests.conftest import BYO, Client, Stage
-from tests.support.leaks import recorded
+from call_agents.agents.activation import Activation, build_activation
+from call_agents.agents.elevenlabs import connect
+from call_agents.shared.config import Settings
 from tests.local import aws, elevenlabs
-from tests.support.events import LambdaContext
 from tests.local.stream import EventSourceMapping
+from tests.support.client import Client, Stage
+from tests.support.events import LambdaContext
+from tests.support.logs import Output, recorded_output
+from tests.support.samples import BYO
+
+NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Activation:
-    """Agents with keys of their own, and the function that tries these.
+class Trials:
+    """Agents with their own keys, and the functions that try these keys.
 
     Parameters
     ----------
     client : Client
         Creates agents.
     stage : Stage
-        Keeps them.
-    mapping : EventSourceMapping
-        Reads their stream.
+        Has their table.
+    app : Activation
+        What the functions run with. For it, now is `NEW_YEAR`.
+    stream : EventSourceMapping
+        Reads the table's stream.
+    output : Output
+        What the functions print.
     pauses : list
-        Seconds for which the function has paused.
-    log : StringIO
-        Everything that any library logs.
+        Seconds for which `activate_agent` paused.
     """
 
     client: Client
     stage: Stage
-    mapping: EventSourceMapping
-    pauses: list[float]
-    log: io.StringIO
+    app: Activation
+    stream: EventSourceMapping
+    output: Output
+    pauses: list[float] = field(default_factory=list)
 
     def create(self, voice_id: str = "a-voice", **more: str) -> dict[str, Any]:
-        """Create an agent with a key of its own; return it as it was answered."""
+        """Create an agent with its own key; return the response's body."""
         tts_model = {**BYO["ttsModel"], "voiceId": voice_id}
         agent: dict[str, Any] = self.client.post({**BYO, "ttsModel": tts_model, **more}).body
         assert agent["status"] == "pending"
         return agent
 
     def records(self) -> list[dict[str, Any]]:
-        """Return what the stream has new, and the filter lets pass."""
-        return self.mapping.read()
+        """Return the stream's new records that the filter passes."""
+        return self.stream.read()
 
     def handle(self, *records: dict[str, Any], context: object = None) -> list[str]:
-        """Start the function with records; return the sequence numbers of those that failed."""
-        result = activate_agent.handler({"Records": list(records)}, context or LambdaContext(timeout=60))
+        """Invoke `activate_agent` with records; return the sequence numbers of those that failed."""
+        context = context or LambdaContext(timeout=60)
+        result = activate_agent.handle({"Records": list(records)}, context, lambda: self.app, self.pauses.append)
         assert set(result) == {"batchItemFailures"}
         return [failure["itemIdentifier"] for failure in result["batchItemFailures"]]
 
+    def reactivate(self, event: object) -> tuple[int, Any]:
+        """Invoke `reactivate_agent`; return status and body."""
+        result = reactivate_agent.handle(event, LambdaContext(), lambda: self.app)
+        assert set(result) == {"statusCode", "body"}
+        return result["statusCode"], result["body"]
+
     def lines(self) -> list[dict[str, Any]]:
-        """Return what the function has logged of its records."""
-        lines = [json.loads(line) for line in self.log.getvalue().splitlines() if line.startswith('{"level"')]
-        return [line for line in lines if line["service"] == activate_agent.SERVICE]
+        """Return the log lines of the functions that try keys."""
+        services = {activate_agent.SERVICE, reactivate_agent.SERVICE}
+        return [line for line in self.output.lines if line["service"] in services]
 
     def item(self, agent: dict[str, Any]) -> dict[str, Any]:
         """Return an agent's item."""
         (item,) = (item for item in self.stage.items if item["_id"]["S"] == agent["_id"])
         return item
+
+    def update(self, agent: dict[str, Any], name: str, value: str) -> None:
+        """Change an attribute of an agent's item."""
+        self.stage.clients.dynamodb.update_item(
+            TableName="AgentsTable",
+            Key={key: {"S": agent[key]} for key in ("workspaceId", "_id")},
+            UpdateExpression="SET #name = :value",
+            ExpressionAttributeNames={"#name": name},
+            ExpressionAttributeValues={":value": {"S": value}},
+        )
 
     def status(self, agent: dict[str, Any]) -> tuple[str, str | None]:
         """Return an agent's status and its reason, as they are stored."""
@@ -83,30 +105,28 @@ def elevenlabs_url() -> str:
 
 
 @pytest.fixture(scope="session")
-def streams_url() -> str:
-    """Serve the streams of the tables in this process: moto's decorators do not know all of their calls."""
+def moto_url() -> str:
+    """Serve moto's tables, which are those of its decorators, over HTTP."""
     return aws.start_embedded()
 
 
+@pytest.fixture(scope="session")
+def session_stream(session_stage: Stage, moto_url: str) -> EventSourceMapping:
+    """Read the stream of moto's table over HTTP, because moto's decorators lack some of the calls."""
+    return EventSourceMapping(session_stage.template, moto_url)
+
+
 @pytest.fixture
-def activation(
+def trials(
     client: Client,
     stage: Stage,
+    session_stream: EventSourceMapping,
     elevenlabs_url: str,
-    streams_url: str,
-    new_application: Callable[[], None],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Activation]:
-    new_application()
-    real = activate_agent.application()
-    # Plain HTTP is for local runs only, which these tests are not: they have moto in their own process.
-    local = replace(real, elevenlabs=connect(elevenlabs_url, "", real.elevenlabs.clock))
-    pauses: list[float] = []
-    monkeypatch.setattr(activate_agent, "application", lambda: local)
-    monkeypatch.setattr(reactivate_agent, "application", lambda: local)
-    clock = SimpleNamespace(sleep=pauses.append, time=time.time, monotonic=time.monotonic)
-    monkeypatch.setattr(activate_agent, "time", clock)
-    with recorded() as log:
-        made = Activation(client, stage, EventSourceMapping(stage.template, streams_url), pauses, log)
-        made.records()  # what other tests have left
-        yield made
+    variables: dict[str, str],
+) -> Iterator[Trials]:
+    app = build_activation(Settings(variables))
+    # Plain HTTP is for local runs only, so the client of ElevenLabs is replaced.
+    app = replace(app, elevenlabs=connect(elevenlabs_url, "", app.elevenlabs.clock), now=lambda: NEW_YEAR)
+    session_stream.read()  # what the test before wrote
+    with recorded_output() as output:
+        yield Trials(client, stage, app, session_stream, output)

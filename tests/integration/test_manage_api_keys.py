@@ -1,4 +1,4 @@
-"""Operators issue, rotate, revoke and list keys, and see each of them once."""
+"""Operators issue, rotate, revoke and list keys, and each key is shown once."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,223 +7,234 @@ from typing import Any
 
 import pytest
 
-import create_agent
 import manage_api_keys
-from tests.conftest import EXAMPLE, Client, Stage
+from call_agents.shared.config import Settings
+from create_agent import Application
+from tests.conftest import Manage
+from tests.support.client import Client, Stage
+from tests.support.events import LambdaContext
 from tests.support.faults import lose_requests, refuse
+from tests.support.logs import recorded_output
 
-Manage = Callable[..., tuple[int, Any]]
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 ISSUE = {"action": "issue", "workspaceId": "workspace-a", "userId": "user-a"}
+LIST = {"action": "list", "workspaceId": "workspace-a"}
+
+At = Callable[..., Manage]
+Works = Callable[..., bool]
 
 
-def works(key: str) -> bool:
-    return Client(key, "workspace-a").post(EXAMPLE).status == 201
+def command(action: str, key: dict[str, Any], **more: object) -> dict[str, Any]:
+    return {"action": action, "workspaceId": "workspace-a", "keyId": key["keyId"], **more}
 
 
 @pytest.fixture
-def travel(monkeypatch: pytest.MonkeyPatch, new_application: Callable[[], None]) -> Callable[..., None]:
-    """Set the clock of both functions forward."""
-    new_application()
+def at(stage: Stage, session_manager: manage_api_keys.Application) -> At:  # noqa: ARG001 - it is emptied afterwards
+    """Return a function that executes commands at a time after noon."""
 
-    def go(**distance: float) -> None:
-        for function in (create_agent, manage_api_keys):
-            there = replace(function.application(), now=lambda: datetime.now(UTC) + timedelta(**distance))
-            monkeypatch.setattr(function, "application", lambda there=there: there)
+    def after(**time: float) -> Manage:
+        app = replace(session_manager, now=lambda: NOON + timedelta(**time))
 
-    return go
+        def run(**event: object) -> tuple[int, Any]:
+            result = manage_api_keys.handle(event, LambdaContext(), lambda: app)
+            assert set(result) == {"statusCode", "body"}
+            return result["statusCode"], result["body"]
+
+        return run
+
+    return after
 
 
-def test_an_issued_key_opens_its_workspace_for_its_user(manage: Manage) -> None:
-    status, issued = manage(**ISSUE, name="billing")
-    agent = Client(issued["key"], "workspace-a").post().body
+@pytest.fixture
+def works(session_application: Application) -> Works:
+    """Return a function that says whether an issued key works at a time after noon."""
 
-    assert status == 201
+    def sent(issued: dict[str, Any], **time: float) -> bool:
+        app = replace(session_application, now=lambda: NOON + timedelta(**time))
+        return Client(app, issued["key"], "workspace-a").post().status == 201
+
+    return sent
+
+
+@pytest.fixture
+def faulty(stage: Stage, variables: dict[str, str]) -> manage_api_keys.Application:  # noqa: ARG001 - the tables have to exist
+    """An application of this test only, so that its faults end with it."""
+    return manage_api_keys.build(Settings(variables))
+
+
+def test_an_issued_key_works_for_its_workspace_and_user(at: At, stage: Stage, session_application: Application) -> None:
+    status, issued = at()(**ISSUE, name="billing")
+    agent = Client(session_application, issued["key"], "workspace-a").post().body
+
+    assert (status, issued["key"]) == (201, f"{issued['prefix']}_{issued['key'].rpartition('_')[2]}")
+    assert issued == {
+        "key": issued["key"],
+        "keyId": issued["prefix"].removeprefix("cca_live_"),
+        "prefix": issued["prefix"],
+        "workspaceId": "workspace-a",
+        "userId": "user-a",
+        "name": "billing",
+        "status": "active",
+        "createdAt": "2030-01-01T12:00:00Z",
+    }
     assert (agent["workspaceId"], agent["userId"]) == ("workspace-a", "user-a")
-    assert issued["key"].startswith(issued["prefix"])
-    assert issued["keyId"] in issued["prefix"]
-    assert (issued["name"], issued["status"]) == ("billing", "active")
-    assert "expiresAt" not in issued
-    assert "keyHash" not in issued
+    assert len(stage.items) == 1
 
 
-def test_the_key_is_shown_once_and_stored_nowhere(manage: Manage, stage: Stage, capsys: Any) -> None:
-    _, issued = manage(**ISSUE)
-    secret = issued["key"].rpartition("_")[2]
-    _, listed = manage(action="list", workspaceId="workspace-a")
+def test_a_key_is_shown_once_and_never_stored_or_logged(at: At, stage: Stage) -> None:
+    with recorded_output() as output:
+        _, issued = at()(**ISSUE)
+        _, rotated = at()(**command("rotate", issued))
+        listed = at()(**LIST)
 
-    assert secret not in stage.dump() + repr(listed) + "".join(capsys.readouterr())
-
-
-def test_a_lifetime_ends(manage: Manage, travel: Callable[..., None]) -> None:
-    _, issued = manage(**ISSUE, lifetimeDays=1)
-    assert works(issued["key"])
-    travel(days=1, seconds=1)
-
-    assert not works(issued["key"])
-    assert manage(action="list", workspaceId="workspace-a")[1]["keys"][0]["status"] == "expired"
+    seen = f"{stage.dump()}{listed}{output.text}"
+    assert [key["key"].rpartition("_")[2] in seen for key in (issued, rotated)] == [False, False]
+    assert issued["keyId"] in seen
 
 
-def test_a_rotated_key_lives_on_for_the_overlap_only(manage: Manage, travel: Callable[..., None]) -> None:
-    _, old = manage(**ISSUE, name="billing")
-    status, new = manage(action="rotate", workspaceId="workspace-a", keyId=old["keyId"])
+def test_a_key_expires_at_the_end_of_its_lifetime(at: At, works: Works) -> None:
+    _, issued = at()(**ISSUE, lifetimeDays=1)
+
+    assert issued["expiresAt"] == "2030-01-02T12:00:00Z"
+    assert works(issued, hours=23, minutes=59)
+    assert not works(issued, days=1)
+    assert at(hours=23)(**LIST)[1]["keys"][0]["status"] == "active"
+    assert at(days=1)(**LIST)[1]["keys"][0]["status"] == "expired"
+
+
+def test_a_rotated_key_works_for_seven_more_days(at: At, works: Works) -> None:
+    _, old = at()(**ISSUE, name="billing")
+    status, new = at()(**command("rotate", old))
 
     assert (status, new["replaces"], new["name"], new["userId"]) == (201, old["keyId"], "billing", "user-a")
-    assert works(old["key"])
-    assert works(new["key"])
-    travel(days=7, seconds=1)
-    assert not works(old["key"])
-    assert works(new["key"])
+    assert "expiresAt" not in new
+    assert works(old, days=6.9)
+    assert not works(old, days=7)
+    assert works(new, days=7)
 
 
-def test_an_overlap_of_none_ends_the_old_key_at_once(manage: Manage) -> None:
-    _, old = manage(**ISSUE)
-    _, new = manage(action="rotate", workspaceId="workspace-a", keyId=old["keyId"], overlapDays=0, lifetimeDays=1)
+def test_an_overlap_of_zero_ends_the_old_key_at_once(at: At, works: Works) -> None:
+    _, old = at()(**ISSUE)
+    _, new = at()(**command("rotate", old, overlapDays=0, lifetimeDays=2))
 
-    assert not works(old["key"])
-    assert works(new["key"])
-    assert "expiresAt" in new
-
-
-def test_a_rotation_lets_no_key_live_longer_than_it_would_have(manage: Manage) -> None:
-    _, old = manage(**ISSUE, lifetimeDays=1)
-    manage(action="rotate", workspaceId="workspace-a", keyId=old["keyId"], overlapDays=30)
-    _, listed = manage(action="list", workspaceId="workspace-a")
-
-    (after,) = [key for key in listed["keys"] if key["keyId"] == old["keyId"]]
-    assert after["expiresAt"] == old["expiresAt"]
+    assert (works(old), works(new)) == (False, True)
+    assert new["expiresAt"] == "2030-01-03T12:00:00Z"
 
 
-def test_a_successor_lives_as_long_as_its_predecessor_was_to(manage: Manage, travel: Callable[..., None]) -> None:
-    _, old = manage(**ISSUE, lifetimeDays=30)
-    travel(days=20)
-    _, new = manage(action="rotate", workspaceId="workspace-a", keyId=old["keyId"])
+def test_a_rotation_extends_no_lifetime(at: At) -> None:
+    _, old = at()(**ISSUE, lifetimeDays=1)
+    at()(**command("rotate", old, overlapDays=30))
 
-    born, end = (datetime.fromisoformat(new[name]) for name in ("createdAt", "expiresAt"))
-    assert end - born == timedelta(days=30)
-
-
-def test_an_expired_key_cannot_be_rotated(manage: Manage, travel: Callable[..., None]) -> None:
-    _, old = manage(**ISSUE, lifetimeDays=1)
-    travel(days=1, seconds=1)
-
-    assert manage(action="rotate", workspaceId="workspace-a", keyId=old["keyId"])[0] == 409
-    assert len(manage(action="list", workspaceId="workspace-a")[1]["keys"]) == 1
+    expiries = {key["keyId"]: key["expiresAt"] for key in at()(**LIST)[1]["keys"]}
+    assert expiries[old["keyId"]] == old["expiresAt"]
 
 
-@pytest.mark.parametrize("first", ["rotate", "revoke"])
-def test_a_key_that_is_replaced_or_revoked_cannot_be_rotated(manage: Manage, first: str) -> None:
-    _, old = manage(**ISSUE)
-    manage(action=first, workspaceId="workspace-a", keyId=old["keyId"])
-    before = manage(action="list", workspaceId="workspace-a")
-    status, body = manage(action="rotate", workspaceId="workspace-a", keyId=old["keyId"])
+def test_a_successor_has_the_lifetime_of_the_old_key(at: At) -> None:
+    _, old = at()(**ISSUE, lifetimeDays=30)
+    _, new = at(days=20)(**command("rotate", old))
+
+    assert (new["createdAt"], new["expiresAt"]) == ("2030-01-21T12:00:00Z", "2030-02-20T12:00:00Z")
+
+
+@pytest.mark.parametrize("ending", ["expire", "rotate", "revoke"])
+def test_a_key_that_has_ended_cannot_be_rotated(at: At, ending: str) -> None:
+    _, old = at()(**ISSUE, lifetimeDays=1)
+    if ending != "expire":
+        at()(**command(ending, old))
+    before = at()(**LIST)
+    days = 1 if ending == "expire" else 0
+    status, body = at(days=days)(**command("rotate", old))
 
     assert (status, body["error"]["code"]) == (409, "conflict")
-    assert manage(action="list", workspaceId="workspace-a") == before
+    assert at()(**LIST) == before
 
 
-def test_a_revoked_key_is_refused_from_the_next_request_on_and_stays_revoked(manage: Manage) -> None:
-    _, issued = manage(**ISSUE)
-    status, revoked = manage(action="revoke", workspaceId="workspace-a", keyId=issued["keyId"])
+def test_a_revoked_key_is_refused_from_the_next_request(at: At, works: Works) -> None:
+    _, issued = at()(**ISSUE)
+    status, revoked = at()(**command("revoke", issued))
 
-    assert (status, revoked["status"]) == (200, "revoked")
-    assert not works(issued["key"])
-    assert manage(action="revoke", workspaceId="workspace-a", keyId=issued["keyId"]) == (200, revoked)
-
-
-def test_the_list_shows_prefixes_states_and_times_and_no_hash(manage: Manage) -> None:
-    issued = [manage(**ISSUE, name=name)[1] for name in ("one", "two")]
-    manage(action="issue", workspaceId="workspace-b", userId="user-b")
-    status, listed = manage(action="list", workspaceId="workspace-a")
-
-    assert status == 200
-    assert {key["keyId"] for key in listed["keys"]} == {key["keyId"] for key in issued}
-    for key in listed["keys"]:
-        assert set(key) == {"keyId", "prefix", "workspaceId", "userId", "name", "status", "createdAt"}
+    assert (status, revoked["status"], revoked["revokedAt"]) == (200, "revoked", "2030-01-01T12:00:00Z")
+    assert not works(issued)
+    assert at(days=1)(**command("revoke", issued)) == (200, revoked)
 
 
-def test_a_workspace_without_keys_has_an_empty_list(manage: Manage) -> None:
-    assert manage(action="list", workspaceId="nobody's") == (200, {"keys": []})
+def test_a_list_has_the_keys_of_one_workspace_without_hashes(at: At) -> None:
+    issued = [at(hours=hour)(**ISSUE, name=f"key {hour}")[1] for hour in (1, 0)]
+    at()(action="issue", workspaceId="workspace-b", userId="user-b")
+    status, listed = at()(**LIST)
+
+    for key in issued:
+        del key["key"]
+    assert (status, listed) == (200, {"keys": [issued[1], issued[0]]})  # oldest first
+    assert at()(action="list", workspaceId="nobody's") == (200, {"keys": []})
 
 
 @pytest.mark.parametrize("action", ["rotate", "revoke"])
 @pytest.mark.parametrize("workspace_id", ["workspace-a", "workspace-b"])
-def test_a_key_is_found_in_its_own_workspace_only(manage: Manage, action: str, workspace_id: str) -> None:
-    _, issued = manage(**ISSUE)
+def test_a_key_is_found_in_its_own_workspace_only(at: At, works: Works, action: str, workspace_id: str) -> None:
+    _, issued = at()(**ISSUE)
     key_id = "unknown" if workspace_id == "workspace-a" else issued["keyId"]
-    status, body = manage(action=action, workspaceId=workspace_id, keyId=key_id)
+    status, body = at()(action=action, workspaceId=workspace_id, keyId=key_id)
 
     assert (status, body["error"]["code"]) == (404, "not_found")
-    assert works(issued["key"])
+    assert works(issued)
 
 
-@pytest.mark.parametrize(
-    ("event", "faults"),
-    [
-        (None, {"action": "not_allowed"}),
-        ([], {"action": "not_allowed"}),
-        ({}, {"action": "not_allowed"}),
-        ({"action": ["issue"]}, {"action": "not_allowed"}),
-        ({"action": "sk_secret"}, {"action": "not_allowed"}),
-        ({"action": "issue"}, {"workspaceId": "missing", "userId": "missing"}),
-        ({**ISSUE, "workspaceId": "sk secret"}, {"workspaceId": "visible_ascii"}),
-        ({**ISSUE, "userId": ""}, {"userId": "string_too_short"}),
-        ({**ISSUE, "lifetimeDays": 0}, {"lifetimeDays": "greater_than_equal"}),
-        ({**ISSUE, "lifetimeDays": "30"}, {"lifetimeDays": "integer_type"}),
-        ({**ISSUE, "lifetime": 30}, {"lifetime": "unknown_field"}),
-        ({**ISSUE, "action": "rotate", "keyId": "k", "overlapDays": 91}, {"userId": "unknown_field"}),
-        ({"action": "revoke", "workspaceId": "w"}, {"keyId": "missing"}),
-        ({"action": "list", "workspaceId": 5}, {"workspaceId": "string_type"}),
-        ({"action": "list", "workspaceId": "w", "\ud800": 1}, {"": "not_unicode"}),
-        ({**ISSUE, "userId": "\ud800"}, {"userId": "not_unicode"}),
-        ({"action": "revoke", "workspaceId": "w", "keyId": "cca_live_secret"}, {"keyId": "string_too_long"}),
-        ({"action": "rotate", "workspaceId": "w", "keyId": "cca_secret"}, {"keyId": "api_key"}),
-        ({**ISSUE, "workspaceId": "cca_live_secret"}, {"workspaceId": "api_key"}),
-        ({**ISSUE, "userId": "cca_live_secret", "name": "cca_test_secret"}, {"userId": "api_key", "name": "api_key"}),
-    ],
-)
-def test_a_bad_command_has_the_same_error_shape_as_the_api(
-    stage: Stage, event: object, faults: dict[str, str], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("event", [None, {}, {**ISSUE, "workspaceId": "cca_live_secret", "lifetime": "secret"}])
+def test_a_bad_command_has_the_error_shape_of_the_api(
+    stage: Stage, session_manager: manage_api_keys.Application, event: object
 ) -> None:
     before = stage.dump()
-    result = manage_api_keys.handler(event, None)
+    with recorded_output() as output:
+        result = manage_api_keys.handle(event, LambdaContext(), lambda: session_manager)
 
     error = result["body"]["error"]
     assert (result["statusCode"], error["code"]) == (400, "validation_error")
-    assert faults.items() <= {fault["path"]: fault["code"] for fault in error["details"]}.items()
     assert result["body"]["message"] == error["message"]
-    assert "secret" not in repr(result) + "".join(capsys.readouterr())
+    assert all(set(detail) == {"path", "code", "message"} for detail in error["details"])
+    assert "secret" not in f"{result}{output.text}"
     assert stage.dump() == before
 
 
-def test_a_table_out_of_reach_is_503(manage: Manage, new_application: Callable[[], None]) -> None:
-    new_application()
-    lose_requests(manage_api_keys.application().keys._client, "TransactWriteItems")  # noqa: SLF001 - the client in use
+def test_a_failed_write_says_that_the_key_may_exist(faulty: manage_api_keys.Application) -> None:
+    lose_requests(faulty.keys.client, "TransactWriteItems")
+    with recorded_output() as output:
+        result = manage_api_keys.handle(ISSUE, LambdaContext(), lambda: faulty)
 
-    status, body = manage(**ISSUE)
-    assert (status, body["error"]["code"]) == (503, "service_unavailable")
-    assert "list the workspace's keys" in body["message"]
-
-
-def test_a_missing_variable_is_a_bare_500(
-    manage: Manage, monkeypatch: pytest.MonkeyPatch, new_application: Callable[[], None]
-) -> None:
-    monkeypatch.delenv("API_KEYS_TABLE")
-    new_application()
-
-    status, body = manage(**ISSUE)
-    assert (status, body["error"]["code"]) == (500, "internal_error")
-    assert "API_KEYS_TABLE" not in repr(body)
+    assert (result["statusCode"], result["body"]["error"]["code"]) == (503, "service_unavailable")
+    assert result["body"]["message"] == (
+        "AWS is busy. The key may have been created. Before you retry, list the workspace's keys and revoke any that "
+        "you do not know."
+    )
+    assert [line["cause"] for line in output.lines] == ["TransactWriteItems: ConnectionClosedError"]
 
 
 @pytest.mark.parametrize(("reason", "status"), [("TransactionConflict", 503), ("ConditionalCheckFailed", 409)])
-def test_a_cancelled_transaction_is_a_conflict_only_when_a_condition_failed(
-    manage: Manage, stage: Stage, new_application: Callable[[], None], reason: str, status: int
+def test_only_a_failed_condition_is_a_conflict(
+    faulty: manage_api_keys.Application, reason: str, status: int, at: At
 ) -> None:
-    new_application()
     reasons = {"CancellationReasons": [{"Code": "None"}, {"Code": reason}, {}]}
-    client = manage_api_keys.application().keys._client  # noqa: SLF001 - the client in use
-    refuse(client, "TransactWriteItems", "TransactionCanceledException", **reasons)
+    refuse(faulty.keys.client, "TransactWriteItems", "TransactionCanceledException", **reasons)
 
-    assert manage(**ISSUE)[0] == status
-    assert manage(action="list", workspaceId="workspace-a") == (200, {"keys": []})
-    assert stage.items == []
+    assert manage_api_keys.handle(ISSUE, LambdaContext(), lambda: faulty)["statusCode"] == status
+    assert at()(**LIST) == (200, {"keys": []})
+
+
+@pytest.mark.parametrize(("table", "status"), [("ApiKeysTable", 201), ("", 500)])
+def test_the_handler_uses_the_environment_of_the_function(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, table: str, status: int
+) -> None:
+    monkeypatch.setenv("API_KEYS_TABLE", table)
+    manage_api_keys.application.cache_clear()
+    begun = datetime.now(UTC).replace(microsecond=0)
+    with recorded_output() as output:
+        result = manage_api_keys.handler(ISSUE, LambdaContext())
+    manage_api_keys.application.cache_clear()
+
+    assert result["statusCode"] == status
+    if table:
+        assert datetime.fromisoformat(result["body"]["createdAt"]) >= begun
+        assert result["body"]["keyId"] in stage.dump()
+    else:
+        assert "API_KEYS_TABLE" not in str(result)
+        assert [line["cause"] for line in output.lines] == ["the environment variable API_KEYS_TABLE is not set"]

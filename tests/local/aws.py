@@ -47,7 +47,6 @@ CREDENTIALS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 
-
 LAST_PORT = 65_535
 DEFAULT_PORT = 3999
 DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
@@ -67,8 +66,9 @@ class Clients:
 
 
 def use_local_credentials() -> None:
-    """Replace whatever AWS credentials this process has."""
-    os.environ.pop("AWS_PROFILE", None)
+    """Replace all AWS settings of this process, not only its credentials."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
     os.environ.update(CREDENTIALS)
 
 

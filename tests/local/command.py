@@ -165,7 +165,9 @@ def _set_up(options: argparse.Namespace) -> EventSourceMapping:
     for function in template.resources("AWS::Serverless::Function"):
         os.environ.update(template.environment(function))
     os.environ["ENDPOINT_URL"] = endpoint_url
-    return EventSourceMapping(template, endpoint_url)
+    mapping = EventSourceMapping(template, endpoint_url)
+    mapping.poll()
+    return mapping
 
 
 def _embedded(options: argparse.Namespace) -> str:

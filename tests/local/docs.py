@@ -28,7 +28,7 @@ def with_docs(api: "WSGIApplication", key: str) -> "WSGIApplication":
     Parameters
     ----------
     api : WSGIApplication
-        What answers all other paths.
+        Responds to all other paths.
     key : str
         API key that the page fills in.
 

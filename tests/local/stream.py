@@ -23,7 +23,8 @@ _POLL_SECONDS = 0.3
 class EventSourceMapping:
     """Reads a stream and invokes the function, with the filter, batch size and attempts of the template's mapping.
 
-    Unlike there, a record that fails does not delay those behind it.
+    It begins with the records that are written after the first `poll` or `read`, so that agents of an earlier run are
+    left alone. Unlike in AWS, a record that fails does not delay those behind it.
 
     Parameters
     ----------
@@ -86,16 +87,20 @@ class EventSourceMapping:
         return [record for record in records if matches(record, self._pattern)]
 
     def _shards(self) -> dict[str, str]:
-        """Return the iterator of each shard; a new shard is read from its beginning."""
+        """Return the iterator of each open shard."""
+        if not any(self._iterators.values()):
+            self._find_shards()
+        return {shard: iterator for shard, iterator in self._iterators.items() if iterator}
+
+    def _find_shards(self) -> None:
         for stream in self._streams.list_streams(TableName=self._table)["Streams"]:
             arn = stream["StreamArn"]
             for shard in self._streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
                 if shard["ShardId"] not in self._iterators:
                     response = self._streams.get_shard_iterator(
-                        StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+                        StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="LATEST"
                     )
                     self._iterators[shard["ShardId"]] = response["ShardIterator"]
-        return {shard: iterator for shard, iterator in self._iterators.items() if iterator}
 
 
 def _number(record: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A hostile case: data in, the events that are sent out. The members of a case are explained in `cases/README.md`."""
+"""A case of the catalogue, and the events that it sends. `cases/README.md` explains the members of a case."""
 
 import base64
 import copy
@@ -9,7 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import EXAMPLE
+from tests.support.events import http_event
+from tests.support.samples import EXAMPLE
 
 FOLDER = Path(__file__).with_name("cases")
 
@@ -18,8 +19,8 @@ REQUEST_MEMBERS = frozenset(
 )
 STEP_MEMBERS = REQUEST_MEMBERS | {"times", "parallel", "clock", "faults", "time_left", "expect"}
 CASE_MEMBERS = STEP_MEMBERS | {"id", "why", "steps", "environment", "record"}
-ANSWER_MEMBERS = frozenset(("status", "code", "faults", "fault_count", "headers", "answered", "max_seconds"))
-OUTCOME_MEMBERS = frozenset(
+RESPONSE_MEMBERS = frozenset(("status", "code", "errors", "error_count", "headers", "returned", "max_seconds"))
+RESULT_MEMBERS = frozenset(
     (
         "statuses",
         "items",
@@ -41,7 +42,7 @@ _PLACEHOLDER = re.compile(r"\{\{([A-Z_]+)\}\}")
 
 
 def load_cases() -> list[Case]:
-    """Read all cases, one to a line."""
+    """Read all cases, one per line."""
     cases = [json.loads(line, parse_float=Decimal) for path in sorted(FOLDER.glob("*.jsonl")) for line in _lines(path)]
     for case in cases:
         _check_members(case)
@@ -53,30 +54,30 @@ def _lines(path: Path) -> list[str]:
 
 
 def _check_members(case: Case) -> None:
-    """Refuse a case with a member that nothing reads: it would check less than it says."""
+    """Refuse a case with an unknown member, which would check nothing."""
     unknown = case.keys() - CASE_MEMBERS
     expect = case.get("expect", {}).keys()
-    unknown |= expect - OUTCOME_MEMBERS - (frozenset() if "steps" in case else ANSWER_MEMBERS)
+    unknown |= expect - RESULT_MEMBERS - (frozenset() if "steps" in case else RESPONSE_MEMBERS)
     for step in case.get("steps", []):
-        unknown |= (step.keys() - STEP_MEMBERS) | (step["expect"].keys() - ANSWER_MEMBERS)
+        unknown |= (step.keys() - STEP_MEMBERS) | (step["expect"].keys() - RESPONSE_MEMBERS)
     for step in steps(case):
         unknown |= step.get("clock", {}).keys() - {"skew", "at"}
         if not step["expect"].keys() & {"status", "statuses"}:
-            raise ValueError(f"{case['id']}: a request without a status that is expected")
+            raise ValueError(f"{case['id']}: a request without an expected status")
     if unknown:
         raise ValueError(f"{case['id']}: unknown members {sorted(unknown)}")
 
 
 def steps(case: Case) -> list[Case]:
-    """Return the steps of a case; one without steps is a step itself."""
+    """Return the steps of a case. A case without steps is a step itself."""
     own = {name: value for name, value in case.items() if name not in ("steps", "id", "why", "environment", "record")}
     return [{**own, **step} for step in case.get("steps", [{}])]
 
 
-def _nested(depth: int, inmost: Any) -> Any:
+def _nested(depth: int, innermost: Any) -> Any:
     for _ in range(depth):
-        inmost = {"m": inmost}
-    return inmost
+        innermost = {"m": innermost}
+    return innermost
 
 
 _GENERATORS: dict[str, Callable[..., Any]] = {
@@ -90,7 +91,7 @@ _GENERATORS: dict[str, Callable[..., Any]] = {
 
 
 def filled(value: Any, names: Mapping[str, str]) -> Any:
-    """Put values in place of ``{{NAME}}`` and of what is to be generated: ``{"$repeat": ["x", 1000]}``."""
+    """Replace ``{{NAME}}`` and generators such as ``{"$repeat": ["x", 1000]}`` by their values."""
     if isinstance(value, str):
         return _PLACEHOLDER.sub(lambda match: names[match[1]], value)
     if isinstance(value, list):
@@ -103,30 +104,11 @@ def filled(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def event_of(step: Case, names: Mapping[str, str]) -> Any:
-    """Make the event of a step.
-
-    Parameters
-    ----------
-    step : Case
-        Its members say how the event differs from one that creates the API page's example.
-    names : Mapping
-        Values of the placeholders.
-    """
+    """Return the event of a step, which differs from the API page's example by the members of the step."""
     step = {name: filled(value, names) for name, value in step.items() if name in REQUEST_MEMBERS}
     if "whole" in step:
         return step["whole"]
-    about = {
-        "requestId": "request-1",
-        "stage": "$default",
-        "http": {"method": "POST", "path": "/v1/api/agents", "sourceIp": "192.0.2.1"},
-    }
-    event = {
-        "version": "2.0",
-        "rawPath": "/v1/api/agents",
-        "headers": _headers(step, names),
-        "requestContext": about,
-        **_body(step),
-    }
+    event = {**http_event(), "headers": _headers(step, names), **_body(step)}
     for path, value in step.get("event", {}).items():
         _set(event, path.split("."), value)
     for path in step.get("without", []):
@@ -171,7 +153,7 @@ def _text(step: Case) -> str:
 
 
 def _write(body: Any) -> str:
-    # Not with the project's own writer, which may rely on there being no member without a name; here there may.
+    # Not with the project's own writer, which this tests.
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=lambda number: f"<number {number}>")
     return re.sub('"<number ([^"]*)>"', r"\1", text)
 
@@ -198,3 +180,9 @@ def at(value: Any, pointer: str) -> Any:
         else:
             return ...
     return value
+
+
+def needs_proxy(case: Case) -> bool:
+    """Return True when a case needs real HTTP: faults, parallelism, the function's time, or a count of calls."""
+    members = {name for step in [case, *case.get("steps", [])] for name in step}
+    return bool(members & {"faults", "parallel", "time_left"}) or "calls" in case.get("expect", {})

@@ -1,4 +1,4 @@
-"""What holds for every request, whatever is sent and whatever goes wrong."""
+"""What holds for every request, whatever is sent and whatever fails."""
 
 import base64
 import json
@@ -7,31 +7,31 @@ import re
 from collections import Counter
 from typing import Any
 
-from agents.agent import ANSWER_FIELDS
-from agents.values import to_json
-from telemetry import LATENCIES, OUR_FAILURES, SUCCESSES
-from tests.conftest import without_rate_limit
+from call_agents.agents.agent import RESPONSE_FIELDS
+from call_agents.shared.invocation import COUNTED_WARNINGS, TIMED_STEPS
+from call_agents.shared.json_values import to_json
 from tests.resilience.world import FUNCTION_MS, Keys, Seen, Sent, World, agent_of
+from tests.support.client import without_rate_limit
 from tests.support.leaks import found
 
 INSIDE = re.compile(r"traceback|botocore|boto3|pydantic|dynamodb|arn:aws|\.py\b|Exception|of the inside", re.IGNORECASE)
 MAX_ATTEMPTS = 3
-REQUIRED = {*ANSWER_FIELDS, "extraFields", "requestDigest", "writeToken"}
+REQUIRED = {*RESPONSE_FIELDS, "extraFields", "requestDigest", "writeToken"}
 LOGGED = {
     *("level", "message", "timestamp", "service", "status", "requestId", "keyId", "workspaceId", "agentId"),
-    *("outcome", "cause", *OUR_FAILURES, *LATENCIES, "validateMs", "_aws"),
-    *(*SUCCESSES.values(), *OUR_FAILURES.values(), "RequestsRejected", "RequestsFailed", "AuthenticationFailed"),
+    *("outcome", "cause", *COUNTED_WARNINGS, *(f"{step}Ms" for step in (*TIMED_STEPS, "validate"))),
+    *("cold_start", "function_name", "function_memory_size", "function_arn", "function_request_id", "xray_trace_id"),
 }
-"""All that a log line may hold: ids, outcomes, times and counts."""
+"""All that a log line may have: ids, outcomes and times."""
 
 _refusals: dict[tuple[str, str], Any] = {}
-"""The first answer of each code that must not tell one reason from another."""
+"""The first response of each code that must not distinguish reasons."""
 
 
 def check_always(seen: Seen, keys: Keys, world: World) -> None:
     """Check all of it."""
     for sent in seen.sent:
-        check_answer(sent)
+        check_response(sent)
     check_items(seen, keys, world)
     check_calls(seen, keys)
     check_log(seen)
@@ -39,52 +39,52 @@ def check_always(seen: Seen, keys: Keys, world: World) -> None:
     check_outbound(seen, world)
 
 
-def check_answer(sent: Sent) -> None:
-    """Every answer is the gateway's format, JSON, in the one shape, in time, and tells nothing of the inside."""
-    result, answer = sent.result, sent.answer
+def check_response(sent: Sent) -> None:
+    """Every response is in the gateway's format, JSON, in time, and shows nothing internal."""
+    result, response = sent.result, sent.response
     assert set(result) == {"statusCode", "headers", "body", "isBase64Encoded"}
     assert type(result["statusCode"]) is int
     assert isinstance(result["body"], str)
     assert result["isBase64Encoded"] is False
-    assert all(isinstance(part, str) and "\n" not in part for header in answer.headers.items() for part in header)
+    assert all(isinstance(part, str) and "\n" not in part for header in response.headers.items() for part in header)
     json.dumps(result).encode()
-    assert answer.text.encode()
-    assert answer.headers["Content-Type"] == "application/json"
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert "X-Request-Id" in answer.headers
+    assert response.text.encode()
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "X-Request-Id" in response.headers
     assert sent.seconds < sent.step.get("time_left", FUNCTION_MS) / 1000
-    if answer.status == 201:
-        assert list(answer.body)[: len(ANSWER_FIELDS)] == list(ANSWER_FIELDS)
-        assert answer.headers["Location"] == f"/v1/api/agents/{answer.body['_id']}"
+    if response.status == 201:
+        assert list(response.body)[: len(RESPONSE_FIELDS)] == list(RESPONSE_FIELDS)
+        assert response.headers["Location"] == f"/v1/api/agents/{response.body['_id']}"
     else:
         check_error(sent)
 
 
 def check_error(sent: Sent) -> None:
-    """Every error has the one shape, and those that must not tell their reason are alike to the byte."""
-    answer, error = sent.answer, sent.answer.body["error"]
-    assert set(answer.body) == {"message", "error"}
+    """Every error has the one shape, and errors that must not show their reason are the same to the byte."""
+    response, error = sent.response, sent.response.body["error"]
+    assert set(response.body) == {"message", "error"}
     assert set(error) - {"details", "reset_at"} == {"code", "message", "requestId"}
-    assert ("reset_at" in error) == (answer.status == 429)
-    assert answer.body["message"] == error["message"]
-    assert answer.headers["X-Request-Id"] == error["requestId"]
+    assert ("reset_at" in error) == (response.status == 429)
+    assert response.body["message"] == error["message"]
+    assert response.headers["X-Request-Id"] == error["requestId"]
     assert all(set(fault) == {"path", "code", "message"} for fault in error.get("details", []))
-    assert ("WWW-Authenticate" in answer.headers) == (answer.status == 401)
-    assert ("Retry-After" in answer.headers) == (answer.status in (429, 503))
-    assert "Location" not in answer.headers
-    assert not INSIDE.search(answer.text)
-    if answer.status in (401, 403):
-        whole = (answer.text, without_rate_limit(answer.headers))
+    assert ("WWW-Authenticate" in response.headers) == (response.status == 401)
+    assert ("Retry-After" in response.headers) == (response.status in (429, 503))
+    assert "Location" not in response.headers
+    assert not INSIDE.search(response.text)
+    if response.status in (401, 403):
+        whole = (response.text, without_rate_limit(response.headers))
         assert _refusals.setdefault((error["code"], error["requestId"]), whole) == whole
 
 
 def check_items(seen: Seen, keys: Keys, world: World) -> None:
-    """An agent that was answered is stored as it was answered, and whole; its secret opens for it."""
+    """A returned agent is stored completely and as it was returned; its secret can be decrypted for it."""
     stored = {(item["workspaceId"]["S"], item["_id"]["S"]): item for item in seen.items}
     for sent in seen.sent:
-        if sent.answer.status == 201:
-            agent = sent.answer.body
+        if sent.response.status == 201:
+            agent = sent.response.body
             assert to_json(agent_of(stored[agent["workspaceId"], agent["_id"]])) == to_json(agent)
             assert agent["createdAt"] == agent["updatedAt"]
             assert agent["userId"] == "user-1"
@@ -100,7 +100,7 @@ def check_items(seen: Seen, keys: Keys, world: World) -> None:
 
 
 def check_calls(seen: Seen, keys: Keys) -> None:
-    """No call is tried too often, reads are consistent, and what is sealed is sealed for an agent."""
+    """No call is attempted too often, reads are consistent, and secrets are encrypted for one agent."""
     attempts = Counter(call.invocation for call in seen.calls)
     assert all(count <= MAX_ATTEMPTS for count in attempts.values())
     for call in seen.calls:
@@ -119,14 +119,14 @@ def check_calls(seen: Seen, keys: Keys) -> None:
 
 
 def check_log(seen: Seen) -> None:
-    """Each request has one line, of ids and outcomes, unless the level is above them."""
+    """Each request has one log line with known fields, unless the level is above it."""
     assert len(seen.lines) == (0 if os.environ["LOG_LEVEL"] == "CRITICAL" else len(seen.sent))
     for line in seen.lines:
         assert line.keys() <= LOGGED
 
 
 def check_secrets(seen: Seen, keys: Keys, world: World) -> None:
-    """No secret, nor a piece of it, nor an encoding of it, is in any answer, log line, metric or item."""
+    """No secret, no piece and no encoding of it is in any response, log line, metric or item."""
     everything = seen.log + repr([sent.result for sent in seen.sent]) + repr(seen.items)
     leaks = found(keys.secrets | keys.hashes, everything)
     world.leaks += leaks
@@ -135,6 +135,6 @@ def check_secrets(seen: Seen, keys: Keys, world: World) -> None:
 
 
 def check_outbound(seen: Seen, world: World) -> None:
-    """Nothing in a request makes the function talk to anybody but AWS, or start a program."""
-    urls = (world.proxy.url, world.proxy.upstream, os.environ["ENDPOINT_URL"])
-    assert seen.outbound - {("127.0.0.1", int(url.rpartition(":")[2])) for url in urls if url} == set()
+    """No request makes the function connect to anything but AWS, or start a program."""
+    allowed = {("127.0.0.1", int(url.rpartition(":")[2])) for url in (*world.urls, os.environ["ENDPOINT_URL"]) if url}
+    assert seen.outbound - allowed == set()

@@ -24,9 +24,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.local import aws
 from tests.support import emulator
 from tests.support.proxy import ACTIONS_AFTER, ACTIONS_BEFORE, Fault, Proxy, serving
-from tests.local import aws
 from tests.support.template import ROOT
 
 ACTIONS = (*ACTIONS_BEFORE, *ACTIONS_AFTER)

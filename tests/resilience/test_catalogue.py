@@ -1,6 +1,6 @@
-"""Every case of the catalogue, against the real handler, a real HTTP AWS and a proxy that breaks what a case says.
+"""Every case of the catalogue, with the real handler. `checks` has what holds for all of them.
 
-What a case expects stands in it. What holds for all of them stands in `checks`.
+Cases that need no fault, parallelism or count of calls run on moto; the others over HTTP, through a proxy.
 """
 
 import base64
@@ -9,80 +9,90 @@ from typing import Any
 
 import pytest
 
-from agents.values import meaning
-from tests.resilience.case import Case, at, filled, load_cases, steps
+from call_agents.shared.json_values import canonical_json
+from tests.resilience.case import Case, at, filled, load_cases, needs_proxy, steps
 from tests.resilience.checks import check_always
-from tests.resilience.conftest import Compose, set_time_limits
-from tests.resilience.world import Keys, Seen, Sent, World, agent_of
+from tests.resilience.conftest import PARALLEL, Compose
+from tests.resilience.world import GetApplication, Keys, Seen, Sent, World, agent_of
 
 CASES = load_cases()
+ON_MOTO = [case for case in CASES if not needs_proxy(case)]
+OVER_HTTP = [case for case in CASES if needs_proxy(case)]
 
 
-def test_no_two_cases_have_the_same_name() -> None:
+def test_case_ids_are_unique() -> None:
     assert [name for name, times in Counter(case["id"] for case in CASES).items() if times > 1] == []
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
-def test_case(case: Case, world: World, new_application: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
-    if case.get("parallel"):
-        set_time_limits(monkeypatch, 30)  # what matters is what comes of it, and not how fast a small machine is
+@pytest.mark.parametrize("case", ON_MOTO, ids=[case["id"] for case in ON_MOTO])
+def test_case_on_moto(case: Case, moto_world: World, compose: Compose) -> None:
+    run_case(case, moto_world, compose)
+
+
+@pytest.mark.parametrize("case", OVER_HTTP, ids=[case["id"] for case in OVER_HTTP])
+def test_case_over_http(case: Case, world: World, compose: Compose) -> None:
+    run_case(case, world, compose)
+
+
+def run_case(case: Case, world: World, compose: Compose) -> None:
     keys = world.keys()
     keys.store(case)
-    new_application(case.get("environment", {}))
-    seen = world.run(steps(case), keys)
+    app = compose(world, case.get("environment"), PARALLEL if case.get("parallel") else None)
+    if case.get("parallel"):
+        app()  # parallel requests share one application
+    seen = world.run(steps(case), keys, app)
 
     for sent in seen.sent:
         check_expected(sent, keys)
     check_always(seen, keys, world)
     check_case(case, seen, keys, world)
     if "same_text_as" in case.get("expect", {}):
-        new_application({})
-        assert seen.sent[0].answer.text == text_of(case["expect"]["same_text_as"], world)
+        assert seen.sent[0].response.text == text_of(case["expect"]["same_text_as"], world, compose(world))
 
 
-def text_of(name: str, world: World) -> str:
-    """Return the body of the first answer of another case."""
+def text_of(name: str, world: World, app: GetApplication) -> str:
+    """Return the body of the first response of another case."""
     (other,) = [case for case in CASES if case["id"] == name]
     keys = world.keys()
     keys.store(other)
-    return world.run(steps(other), keys).sent[0].answer.text
+    return world.run(steps(other), keys, app).sent[0].response.text
 
 
 def check_expected(sent: Sent, keys: Keys) -> None:
-    """Status, code, faults and headers are those that the case expects."""
-    expect, answer = sent.step["expect"], sent.answer
+    """Status, code, field errors and headers are those that the case expects."""
+    expect, response = sent.step["expect"], sent.response
     if "status" in expect:
-        assert answer.status == expect["status"], answer.text
-    if answer.status >= 400:
-        assert answer.code == expect["code"]
-        if "fault_count" in expect:
-            assert len(answer.body["error"]["details"]) == expect["fault_count"]
+        assert response.status == expect["status"], response.text
+    if response.status >= 400:
+        assert response.code == expect["code"]
+        if "error_count" in expect:
+            assert len(response.body["error"]["details"]) == expect["error_count"]
         else:
-            assert answer.faults == expect.get("faults", {})
+            assert response.field_errors == expect.get("errors", {})
     for name, value in expect.get("headers", {}).items():
-        assert answer.headers.get(name) == value
-    for pointer, value in filled(expect.get("answered", {}), keys).items():
-        assert same(at(answer.body, pointer), value)
+        assert response.headers.get(name) == value
+    for pointer, value in filled(expect.get("returned", {}), keys).items():
+        assert same(at(response.body, pointer), value)
     assert sent.seconds < expect.get("max_seconds", sent.seconds + 1)
 
 
 def same(one: object, other: object) -> bool:
     """Compare as JSON does: 1 is not true, and 1.0 is 1."""
-    return one is not ... and meaning(one) == meaning(other)
+    return one is not ... and canonical_json(one) == canonical_json(other)
 
 
 def check_case(case: Case, seen: Seen, keys: Keys, world: World) -> None:
     """What the case expects of all its requests together."""
     expect = case.get("expect", {})
-    answers = [sent.answer for sent in seen.sent]
-    agents = {(answer.body["workspaceId"], answer.body["_id"]) for answer in answers if answer.status == 201}
+    responses = [sent.response for sent in seen.sent]
+    agents = {(response.body["workspaceId"], response.body["_id"]) for response in responses if response.status == 201}
     assert len(seen.items) == expect.get("items", len(agents))
     if "statuses" in expect:
-        assert Counter(str(answer.status) for answer in answers) == expect["statuses"]
+        assert Counter(str(response.status) for response in responses) == expect["statuses"]
     if "agents" in expect:
         assert len(agents) == expect["agents"]
     if "replayed" in expect:
-        assert sum("Idempotent-Replayed" in answer.headers for answer in answers) == expect["replayed"]
+        assert sum("Idempotent-Replayed" in response.headers for response in responses) == expect["replayed"]
     if "calls" in expect:
         counts = Counter(call.operation for call in seen.calls)
         assert {name: counts[name] for name in expect["calls"]} == expect["calls"]
@@ -105,18 +115,17 @@ def check_stored(expect: dict[str, Any], item: dict[str, Any], keys: Keys) -> No
         assert name not in item
 
 
-def test_what_is_sealed_opens_for_its_agent_only(world: World, new_application: Compose) -> None:
+def test_secrets_are_decrypted_for_their_agent_only(world: World, compose: Compose) -> None:
     keys = world.keys()
     keys.store({})
-    new_application({})
     byo = {"provider": "11labs_byo", "voiceId": "voice-1", "elevenLabsApiKey": "{{ELEVENLABS_KEY}}"}
-    (item,) = world.run([{"set": {"/ttsModel": byo}}], keys).items
+    (item,) = world.run([{"set": {"/ttsModel": byo}}], keys, compose(world)).items
     ciphertext = base64.b64decode(item["ttsModel"]["M"]["elevenLabsApiKey"]["S"])
     kms = world.clients.kms
     context = {"workspaceId": keys["WORKSPACE"], "agentId": item["_id"]["S"]}
 
-    opened = kms.decrypt(CiphertextBlob=ciphertext, EncryptionContext=context)
-    assert opened["Plaintext"].decode() == keys["ELEVENLABS_KEY"]
+    decrypted = kms.decrypt(CiphertextBlob=ciphertext, EncryptionContext=context)
+    assert decrypted["Plaintext"].decode() == keys["ELEVENLABS_KEY"]
     for other in ({**context, "agentId": "0" * 24}, {**context, "workspaceId": "another"}, {}):
         with pytest.raises(kms.exceptions.InvalidCiphertextException):
             kms.decrypt(CiphertextBlob=ciphertext, EncryptionContext=other)

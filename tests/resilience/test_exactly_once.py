@@ -1,6 +1,6 @@
-"""At most one agent for one Idempotency-Key, a 201 for what is stored, and no claim of what is not known.
+"""One Idempotency-Key creates one agent, and a 201 is stored, whatever fails.
 
-Every fault of every call, before and after the commit, once and for ever, with and without a key; and many at once.
+Every fault of every call, before and after the commit, once and always, with and without a key; and many at once.
 """
 
 import copy
@@ -11,11 +11,11 @@ import pytest
 
 from tests.resilience.case import Case
 from tests.resilience.checks import check_always
+from tests.resilience.world import GetApplication, Keys, Seen, World
 from tests.support.proxy import ACTIONS_AFTER, ACTIONS_BEFORE, ALWAYS
-from tests.resilience.world import Keys, Seen, World
 
 BYO = {"provider": "11labs_byo", "voiceId": "voice-1", "elevenLabsApiKey": "{{ELEVENLABS_KEY}}"}
-"""Of an agent that takes all four calls."""
+"""An agent that takes all four calls."""
 
 KEYS: dict[str, dict[str, str]] = {"with a key": {"idempotency-key": "retry-1"}, "without": {}}
 CALLS = ("GetItem", "UpdateItem", "Encrypt", "PutItem")
@@ -25,56 +25,54 @@ FAULTS = list(product(CALLS, (*ACTIONS_BEFORE, *ACTIONS_AFTER), (1, ALWAYS)))
 def expected(operation: str, action: str, times: int) -> int:
     """Return the status of a request that meets a fault."""
     if operation == "UpdateItem":
-        return 201  # it protects, it does not authorize
+        return 201  # the rate limit fails open
     if action == "checksum_after" and operation == "Encrypt":
-        return 503  # KMS has no checksum, so botocore looks at none and does not try again
+        return 503  # KMS has no checksum, so botocore does not check it and does not retry
     if operation == "PutItem" and action.endswith("_after"):
-        return 201  # it is looked up
-    heals = times == 1 and not action.startswith("foreign")
-    return 201 if heals else 503
+        return 201  # the write is verified
+    recovers = times == 1 and not action.startswith("foreign")
+    return 201 if recovers else 503
 
 
-def send(world: World, keys: Keys, *steps: Case) -> Seen:
-    seen = world.run([{"set": {"/ttsModel": BYO}, "expect": {}, **copy.deepcopy(step)} for step in steps], keys)
+def send(world: World, keys: Keys, app: GetApplication, *steps: Case) -> Seen:
+    seen = world.run([{"set": {"/ttsModel": BYO}, "expect": {}, **copy.deepcopy(step)} for step in steps], keys, app)
     check_always(seen, keys, world)
     return seen
 
 
-@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("headers", KEYS.values(), ids=KEYS)
 @pytest.mark.parametrize(("operation", "action", "times"), FAULTS)
 def test_each_fault_of_each_call_and_the_retry(
-    world: World, operation: str, action: str, times: int, headers: dict[str, str]
+    world: World, hurried: GetApplication, operation: str, action: str, times: int, headers: dict[str, str]
 ) -> None:
     keys = world.keys()
     keys.store({})
     fault = {"operation": operation, "action": action, "times": times}
-    first = send(world, keys, {"headers": headers, "faults": [fault]})
-    retry = send(world, keys, {"headers": headers})
+    first = send(world, keys, hurried, {"headers": headers, "faults": [fault]})
+    retry = send(world, keys, hurried, {"headers": headers})
 
-    (answer,), (again,) = (seen.sent for seen in (first, retry))
-    assert answer.answer.status == expected(operation, action, times)
-    assert again.answer.status == 201
-    assert len(first.items) == (answer.answer.status == 201)
+    (first_sent,), (again,) = (seen.sent for seen in (first, retry))
+    assert first_sent.response.status == expected(operation, action, times)
+    assert again.response.status == 201
+    assert len(first.items) == (first_sent.response.status == 201)
     assert len(retry.items) == (1 if headers else len(first.items) + 1)
-    if answer.answer.status == 201 and headers:
-        assert again.answer.text == answer.answer.text
-        assert again.answer.headers["Idempotent-Replayed"] == "true"
-    assert ("Idempotent-Replayed" in again.answer.headers) == bool(headers and first.items)
-    assert "Idempotent-Replayed" not in answer.answer.headers
+    if first_sent.response.status == 201 and headers:
+        assert again.response.text == first_sent.response.text
+        assert again.response.headers["Idempotent-Replayed"] == "true"
+    assert ("Idempotent-Replayed" in again.response.headers) == bool(headers and first.items)
+    assert "Idempotent-Replayed" not in first_sent.response.headers
 
 
-@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("action", ACTIONS_AFTER)
-def test_an_outcome_that_nobody_can_tell_is_not_told_and_the_retry_finds_it(world: World, action: str) -> None:
+def test_an_unknown_outcome_is_503_and_the_retry_finds_it(world: World, hurried: GetApplication, action: str) -> None:
     keys = world.keys()
     keys.store({})
     lost = {"operation": "PutItem", "action": action}
-    unseen = {"operation": "GetItem", "action": "reset_before", "skip": 1}
-    first = send(world, keys, {"headers": KEYS["with a key"], "faults": [lost, unseen]})
-    retry = send(world, keys, {"headers": KEYS["with a key"]})
+    unverified = {"operation": "GetItem", "action": "reset_before", "skip": 1}
+    first = send(world, keys, hurried, {"headers": KEYS["with a key"], "faults": [lost, unverified]})
+    retry = send(world, keys, hurried, {"headers": KEYS["with a key"]})
 
-    assert [sent.answer.status for sent in (*first.sent, *retry.sent)] == [503, 201]
+    assert [sent.response.status for sent in (*first.sent, *retry.sent)] == [503, 201]
     assert first.items == retry.items
     assert len(first.items) == 1
 
@@ -87,31 +85,29 @@ STORM = [
 ]
 
 
-@pytest.mark.usefixtures("hurried")
-def test_50_at_once_with_one_key_in_a_storm_are_one_agent(world: World) -> None:
+def test_50_parallel_requests_with_one_key_are_one_agent(world: World, hurried: GetApplication) -> None:
     keys = world.keys()
     keys.store({})
-    storm = send(world, keys, {"headers": KEYS["with a key"], "times": 50, "parallel": True, "faults": STORM})
-    after = send(world, keys, {"headers": KEYS["with a key"]})
+    storm = send(world, keys, hurried, {"headers": KEYS["with a key"], "times": 50, "parallel": True, "faults": STORM})
+    after = send(world, keys, hurried, {"headers": KEYS["with a key"]})
 
-    assert {sent.answer.status for sent in storm.sent} <= {201, 503}
-    texts = Counter(sent.answer.text for sent in (*storm.sent, *after.sent) if sent.answer.status == 201)
+    assert {sent.response.status for sent in storm.sent} <= {201, 503}
+    texts = Counter(sent.response.text for sent in (*storm.sent, *after.sent) if sent.response.status == 201)
     assert len(texts) == 1
     assert len(storm.items) == len(after.items) == 1
-    answers = [sent.answer for sent in storm.sent if sent.answer.status == 201]
-    assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) <= 1
+    responses = [sent.response for sent in storm.sent if sent.response.status == 201]
+    assert sum("Idempotent-Replayed" not in response.headers for response in responses) <= 1
 
 
-@pytest.mark.usefixtures("hurried")
-def test_50_at_once_with_keys_of_their_own_in_a_storm_are_as_many_agents_as_answers(world: World) -> None:
+def test_50_parallel_requests_with_own_keys_are_50_agents(world: World, hurried: GetApplication) -> None:
     keys = world.keys()
     keys.store({})
     each = {"headers": {"idempotency-key": "key-{{NUMBER}}"}, "times": 50}
-    storm = send(world, keys, {**each, "parallel": True, "faults": STORM})
-    after = send(world, keys, each)
+    storm = send(world, keys, hurried, {**each, "parallel": True, "faults": STORM})
+    after = send(world, keys, hurried, each)
 
-    answered = {sent.answer.body["_id"] for sent in storm.sent if sent.answer.status == 201}
-    unknown = sum(sent.answer.status == 503 for sent in storm.sent)
-    assert len(answered) <= len(storm.items) <= len(answered) + unknown
-    assert [sent.answer.status for sent in after.sent] == [201] * 50
+    returned = {sent.response.body["_id"] for sent in storm.sent if sent.response.status == 201}
+    unknown = sum(sent.response.status == 503 for sent in storm.sent)
+    assert len(returned) <= len(storm.items) <= len(returned) + unknown
+    assert [sent.response.status for sent in after.sent] == [201] * 50
     assert len(after.items) == 50

@@ -1,4 +1,4 @@
-"""A process of its own that answers one event, as a Lambda environment does: so that it can be killed."""
+"""A process that handles one event, as a Lambda environment does, so that it can be killed."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from tests.support.events import LambdaContext
 
 
 def main() -> None:
-    """Read an event from standard input and write the answer to standard output; logs go to standard error."""
+    """Read an event from standard input and write the result to standard output; logs go to standard error."""
     out, sys.stdout = sys.stdout, sys.stderr
     result = create_agent.handler(json.load(sys.stdin), LambdaContext())
     json.dump(result, out)

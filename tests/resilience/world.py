@@ -1,12 +1,11 @@
-"""The world of one case: workspaces and keys of its own, the real handler, AWS behind the proxy, and what was seen."""
+"""The world of a case: its own workspaces and keys, the real handler, an emulated AWS, and what was observed."""
 
-import contextlib
 import json
 import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -14,26 +13,27 @@ from secrets import token_hex
 from typing import Any
 
 import create_agent
-from agents.api_keys import key_hash, new_key
-from agents.key_store import KeyStore, NewKey
-from agents.store import from_item
-from deployment import random_text
-from tests.conftest import Answer
-from tests.resilience.case import Case, event_of, filled
-from tests.support.proxy import Call, Fault, Proxy
-from tests.support.leaks import WINDOW, forms, recorded, windows
+from call_agents.agents.store import agent_from_item
+from call_agents.api_keys.key import key_hash, new_key, random_text
+from call_agents.api_keys.store import ApiKeyStore, NewKey
 from tests.local import aws
+from tests.resilience.case import Case, event_of, filled
 from tests.support.events import LambdaContext
+from tests.support.http import HttpResponse
+from tests.support.leaks import WINDOW, forms, recorded, windows
+from tests.support.proxy import Call, Fault, Proxy
 from tests.support.template import load_template
 
 FUNCTION_MS = int(load_template().timeout * 1000)
+
+GetApplication = Callable[[], create_agent.Application]
 
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Sent:
-    """One request and its answer.
+    """One request and its response.
 
     Parameters
     ----------
@@ -50,13 +50,14 @@ class Sent:
     seconds: float
 
     @property
-    def answer(self) -> Answer:
-        return Answer(self.result["statusCode"], self.result["headers"], self.result["body"])
+    def response(self) -> HttpResponse:
+        """The response."""
+        return HttpResponse(self.result["statusCode"], self.result["headers"], self.result["body"])
 
 
 @dataclass
 class Seen:
-    """All that can be known of a case once it ran."""
+    """Everything that was observed of a case."""
 
     sent: list[Sent]
     calls: list[Call]
@@ -66,22 +67,22 @@ class Seen:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """The log lines of requests, which a poisoned environment spreads over several lines."""
+        """The log lines of requests. POWERTOOLS_DEV spreads each over several lines."""
         decode = json.JSONDecoder().raw_decode
         starts = (match.start() for match in re.finditer(r'^\{\s*"level"', self.log, re.MULTILINE))
         return [decode(self.log, start)[0] for start in starts]
 
 
 class Keys(dict[str, str]):
-    """Values of the placeholders. Of the API keys, those are stored that a case names.
+    """Values of the placeholders. Only API keys that a case names are stored.
 
     Parameters
     ----------
-    store : KeyStore
-        Where the keys go, past the proxy.
+    store : ApiKeyStore
+        Where the keys are stored, not through the proxy.
     """
 
-    def __init__(self, store: KeyStore) -> None:
+    def __init__(self, store: ApiKeyStore) -> None:
         name = token_hex(6)
         super().__init__(
             WORKSPACE=f"workspace-{name}-a",
@@ -101,17 +102,17 @@ class Keys(dict[str, str]):
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What must be found nowhere."""
+        """Texts that must be found nowhere."""
         return frozenset().union(*map(forms, self.texts))
 
     @property
     def texts(self) -> list[str]:
-        """The secrets themselves, without what may be seen of them."""
+        """The secrets, without their public parts."""
         return [value.rsplit("_", 1)[-1] for value in self.values() if value.startswith(("cca_", "sk_"))]
 
     @property
     def hashes(self) -> frozenset[str]:
-        """What only the table of keys may hold, and of the others nothing."""
+        """Hashes, which only the table of keys may have."""
         return frozenset(key_hash(value) for value in self.values() if value.startswith(("cca_", "sk_")))
 
     def store(self, case: Case) -> None:
@@ -149,15 +150,16 @@ class Keys(dict[str, str]):
 
     def _break(self, key: str, changes: dict[str, Any]) -> None:
         """Set attributes of a key's record to other attribute values, or remove them."""
-        client, table = vars(self._store)["_client"], vars(self._store)["_table"]
-        record = self._store.read(key_hash(key)) or {}
+        client, table = self._store.client, self._store.table
+        key_of_item = {"keyHash": {"S": key_hash(key)}}
+        record = client.get_item(TableName=table, Key=key_of_item)["Item"]
         broken = {**record, **{name: value for name, value in changes.items() if value is not None}}
         removed = {name for name, value in changes.items() if value is None}
         client.put_item(TableName=table, Item={name: value for name, value in broken.items() if name not in removed})
 
 
 class Outbound:
-    """Where this process connects to. An audit hook cannot be taken back, so there is one for all cases."""
+    """Where this process connects to. An audit hook cannot be removed, so there is one for all cases."""
 
     def __init__(self) -> None:
         self.addresses: set[Any] = set()
@@ -174,21 +176,21 @@ class Outbound:
 
 @dataclass
 class World:
-    """What all cases share.
+    """What cases share.
 
     Parameters
     ----------
-    proxy : Proxy
-        Between the handler and AWS.
-    clients : aws.Clients
-        AWS, past the proxy.
+    clients : Clients
+        The emulated AWS, not through the proxy.
     outbound : Outbound
         Where this process connects to.
+    proxy : Proxy or None
+        Between the handler and AWS; None for moto in this process.
     """
 
-    proxy: Proxy
     clients: aws.Clients
     outbound: Outbound
+    proxy: Proxy | None = None
     secrets: set[str] = field(default_factory=set)
     forms: int = 0
     leaks: list[str] = field(default_factory=list)
@@ -197,45 +199,50 @@ class World:
     created: set[tuple[str, str]] = field(default_factory=set)
     stored: set[tuple[str, str]] = field(default_factory=set)
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """URLs of the emulated AWS."""
+        return (self.proxy.url, self.proxy.upstream) if self.proxy else ()
+
     def keys(self) -> Keys:
         """Make the keys of a case."""
-        return Keys(KeyStore(self.clients.dynamodb, "ApiKeysTable"))
+        return Keys(ApiKeyStore(self.clients.dynamodb, "ApiKeysTable"))
 
-    def run(self, steps: list[Case], keys: Keys) -> Seen:
-        """Send the requests of a case in turn, and look at everything that came of it."""
-        self.proxy.calls.clear()
+    def run(self, steps: list[Case], keys: Keys, app: GetApplication) -> Seen:
+        """Send the requests of a case in turn, and observe everything."""
         self.unused = []
+        if self.proxy:
+            self.proxy.calls.clear()
         self.outbound.addresses.clear()
         with recorded() as log:
-            sent = [one for step in steps for one in self._step(step, keys)]
+            sent = [one for step in steps for one in self._step(step, keys, app)]
         outbound = set(self.outbound.addresses)
         items = [item for name in ("WORKSPACE", "OTHER_WORKSPACE") for item in self.items(keys[name])]
         self._remember(keys, sent, items)
-        return Seen(sent, list(self.proxy.calls), items, log.getvalue(), outbound)
+        return Seen(sent, list(self.proxy.calls) if self.proxy else [], items, log.getvalue(), outbound)
 
-    def _step(self, step: Case, keys: Keys) -> list[Sent]:
-        self.proxy.plan(*(Fault(**fault) for fault in step.get("faults", [])))
+    def _step(self, step: Case, keys: Keys, app: GetApplication) -> list[Sent]:
+        faults = [Fault(**fault) for fault in step.get("faults", [])]
+        if self.proxy:
+            self.proxy.plan(*faults)
         times = step.get("times", 1)
-        faults = self.proxy.faults
         events = [event_of(step, {**keys, "NUMBER": str(number)}) for number in range(times)]
-        with clock(step):
-            if step.get("parallel"):
-                start = threading.Barrier(times)
-                with ThreadPoolExecutor(times) as pool:
-                    sent = list(pool.map(lambda event: self._send(event, step, start), events))
-            else:
-                sent = [self._send(event, step) for event in events]
+        app = at_time(step, app)
+        if step.get("parallel"):
+            start = threading.Barrier(times)
+            with ThreadPoolExecutor(times) as pool:
+                sent = list(pool.map(lambda event: self._send(event, step, app, start), events))
+        else:
+            sent = [self._send(event, step, app) for event in events]
         self.unused += [fault.action for fault in faults if not fault.fired]
         return sent
 
-    def _send(self, event: Any, step: Case, start: threading.Barrier | None = None) -> Sent:
-        context: Any = LambdaContext()
-        if "time_left" in step:
-            context = replace(context, timeout=step["time_left"] / 1000)
+    def _send(self, event: Any, step: Case, app: GetApplication, start: threading.Barrier | None = None) -> Sent:
+        context = LambdaContext(timeout=step.get("time_left", FUNCTION_MS) / 1000)
         if start:
             start.wait()
         began = time.monotonic()
-        result = create_agent.handler(event, context)
+        result = create_agent.handle(event, context, app)
         return Sent(result, step, time.monotonic() - began)
 
     def items(self, workspace_id: str) -> list[dict[str, Any]]:
@@ -249,7 +256,7 @@ class World:
         return [dict(item) for page in pages for item in page["Items"]]
 
     def check_tables(self) -> None:
-        """Check what all cases left: no agent but those that were seen, and no secret beside the agents."""
+        """Check what all cases left: no unknown agents, and no secrets in the other tables."""
         scan = self.clients.dynamodb.get_paginator("scan")
         names = {"#id": "_id"}
         pages = scan.paginate(
@@ -267,29 +274,20 @@ class World:
         self.forms += len(keys.secrets)
         self.stored |= {(item["workspaceId"]["S"], item["_id"]["S"]) for item in items}
         self.requests += len(sent)
-        created = [one.answer.body for one in sent if one.answer.status == 201]
+        created = [one.response.body for one in sent if one.response.status == 201]
         self.created |= {(agent["workspaceId"], agent["_id"]) for agent in created}
 
 
-@contextlib.contextmanager
-def clock(step: Case) -> Iterator[None]:
-    """Let the handler see another time: ``{"skew": seconds}`` from now, or one that stands still, ``{"at": …}``."""
+def at_time(step: Case, app: GetApplication) -> GetApplication:
+    """Return the application at another time: ``{"skew": seconds}`` from now, or fixed, ``{"at": …}``."""
     wanted = step.get("clock", {})
     if not wanted:
-        yield
-        return
+        return app
     still = datetime.fromisoformat(wanted["at"]) if "at" in wanted else None
     skew = timedelta(seconds=int(wanted.get("skew", 0)))
-    app = create_agent.application()
-    original = create_agent.application
-    moved = replace(app, now=lambda: still or datetime.now(UTC) + skew)
-    vars(create_agent)["application"] = lambda: moved
-    try:
-        yield
-    finally:
-        vars(create_agent)["application"] = original
+    return lambda: replace(app(), now=lambda: still or datetime.now(UTC) + skew)
 
 
 def agent_of(item: dict[str, Any]) -> dict[str, Any]:
-    """Return the agent of an item as it would be answered."""
-    return from_item(item).answer()
+    """Return the agent of an item as it would be returned."""
+    return agent_from_item(item).body()

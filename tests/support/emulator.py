@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
 
-from tests.support import venvs
 from tests.local.aws import free_port
+from tests.support import venvs
 from tests.support.template import ROOT
 
 REQUIREMENT = "ministack==1.5.33"

@@ -15,15 +15,15 @@ def lose_requests(client: Any, operation: str) -> list[str]:
 
 
 def lose_answers(client: Any, operation: str, times: int = 99) -> list[str]:
-    """Let the requests of an operation arrive and lose their answers, so many times."""
+    """Let the requests of an operation arrive and lose their responses, so many times."""
     return _fail(client.meta.events.register_last, operation, ReadTimeoutError, times)
 
 
 def refuse(client: Any, operation: str, code: str, **members: object) -> list[str]:
-    """Let the service answer an operation with an error."""
+    """Let the service respond to an operation with an error."""
     attempts: list[str] = []
 
-    def answer(**_: object) -> tuple[AWSResponse, dict[str, Any]]:
+    def respond(**_: object) -> tuple[AWSResponse, dict[str, Any]]:
         attempts.append(operation)
         error = {
             "Error": {"Code": code, "Message": "secret-value"},
@@ -32,7 +32,7 @@ def refuse(client: Any, operation: str, code: str, **members: object) -> list[st
         }
         return AWSResponse("http://aws", 400, HTTPHeaders(), None), error
 
-    client.meta.events.register(f"before-call.{client.meta.service_model.service_id.hyphenize()}.{operation}", answer)
+    client.meta.events.register(f"before-call.{client.meta.service_model.service_id.hyphenize()}.{operation}", respond)
     return attempts
 
 

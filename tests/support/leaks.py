@@ -1,19 +1,17 @@
-"""Looking for secrets: as they are, in part and in other clothes, in all that is printed and logged."""
+"""Looking for secrets in everything that is printed and logged: whole, in part, and encoded."""
 
 import base64
-import contextlib
 import hashlib
 import io
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from functools import cache
 
-import activate_agent
-import create_agent
-import reactivate_agent
+from tests.support.logs import FUNCTIONS, recorded_output
 
 WINDOW = 8
-"""Characters of a secret that give it away, wherever in it they stand."""
+"""Characters of a secret that give it away."""
 
 LOUD = {
     "LOG_LEVEL": "DEBUG",
@@ -22,28 +20,25 @@ LOUD = {
     "POWERTOOLS_DEV": "true",
     "POWERTOOLS_DEBUG": "true",
 }
-"""An environment that asks for everything to be said."""
+"""Environment variables that ask for everything to be logged."""
 
 
 def windows(text: str, length: int) -> frozenset[str]:
-    """Return all pieces of a text of a length."""
+    """Return all pieces of a text that have a length."""
     return frozenset(text[start : start + length] for start in range(len(text) - length + 1))
-
-
-_FUNCTIONS = (create_agent, activate_agent, reactivate_agent)
 
 
 @cache
 def forms(secret: str) -> frozenset[str]:
-    """Return the texts that would betray a secret: any piece of it, its encodings wherever they begin, its hashes."""
+    """Return the texts that would give a secret away: pieces of it, its encodings at any offset, its hashes."""
     raw = secret.encode()
-    betrayals = {*windows(secret, WINDOW), *windows(raw.hex(), 2 * WINDOW), *windows(raw.hex().upper(), 2 * WINDOW)}
+    texts = {*windows(secret, WINDOW), *windows(raw.hex(), 2 * WINDOW), *windows(raw.hex().upper(), 2 * WINDOW)}
     for offset, uncertain in ((0, 0), (1, 2), (2, 3)):
         standard = base64.b64encode(b"\0" * offset + raw).decode()[uncertain:].rstrip("=")[:-1]
         for encoded in (standard, standard.replace("+", "-").replace("/", "_")):
-            betrayals |= windows(encoded, WINDOW + 3)
+            texts |= windows(encoded, WINDOW + 3)
     hashes = (hashlib.sha256(raw).hexdigest(), hashlib.sha1(raw).hexdigest(), hashlib.md5(raw).hexdigest())  # noqa: S324 - looked for
-    return frozenset(betrayals).union(digest[: 2 * WINDOW] for digest in hashes)
+    return frozenset(texts).union(digest[: 2 * WINDOW] for digest in hashes)
 
 
 def found(secrets: frozenset[str], text: str) -> list[str]:
@@ -52,32 +47,29 @@ def found(secrets: frozenset[str], text: str) -> list[str]:
     return sorted(form for length in lengths for form in secrets & windows(text, length))
 
 
-def forget_loggers() -> None:
-    """Let the next loggers be made from the environment as it then is: Powertools keeps the first of a name."""
-    for function in _FUNCTIONS:
-        logger = logging.getLogger(function.SERVICE)
-        logger.handlers.clear()
-        for mark in ("init", "powertools_handler"):
-            vars(logger).pop(mark, None)
-        function.reporter.cache_clear()
-
-
-@contextlib.contextmanager
+@contextmanager
 def recorded() -> Iterator[io.StringIO]:
     """Record everything that is printed, and everything that any library logs at any level."""
-    stream = io.StringIO()
-    everything = logging.StreamHandler(stream)
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(everything)
-    root.setLevel(logging.DEBUG)
-    try:
-        with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
-            forget_loggers()
-            for function in _FUNCTIONS:
-                function.reporter()  # it writes to this stream
-            yield stream
-    finally:
-        forget_loggers()
-        root.removeHandler(everything)
-        root.setLevel(level)
+    _renew_frames()
+    with recorded_output() as output:
+        handler = logging.StreamHandler(output.stream)
+        root = logging.getLogger()
+        loggers = [root, *(logging.getLogger(function.SERVICE) for function in FUNCTIONS)]
+        levels = [logger.level for logger in loggers]
+        root.addHandler(handler)
+        for logger in loggers:
+            logger.setLevel(logging.DEBUG)
+        try:
+            with redirect_stderr(output.stream):
+                yield output.stream
+        finally:
+            root.removeHandler(handler)
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+            _renew_frames()
+
+
+def _renew_frames() -> None:
+    """Make the next frames read the environment as it is then."""
+    for function in FUNCTIONS:
+        function.frame.cache_clear()

@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
 from tests.support import http
+from tests.support.events import PATH
 from tests.support.template import ROOT
 
 
@@ -28,19 +29,26 @@ class Server:
     @property
     def origin(self) -> str:
         """The URL without a path."""
-        return self.url.removesuffix("/v1/api/agents")
+        return self.url.removesuffix(PATH)
 
     def send(
         self,
-        body: str | None = None,
-        headers: dict[str, str] | None = None,
+        body: str | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
         *,
         method: str = "POST",
-        path: str = "/v1/api/agents",
+        path: str = PATH,
     ) -> http.HttpResponse:
         """Send a request like the printed one, except for what is given."""
         sent = self.body if body is None else body
         return http.send(self.origin + path, sent, {**self.headers, **(headers or {})}, method=method)
+
+    def stop(self) -> str:
+        """Press Ctrl-C; return what was logged."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=20)
+        self.log.seek(0)
+        return self.log.read()
 
 
 @contextmanager
@@ -48,33 +56,35 @@ def serving(*arguments: str) -> Iterator[Server]:
     """Run `serve` on a free port while the block runs."""
     command = [sys.executable, "-m", "tests.local", "serve", "--port", "0", *arguments]
     # The log goes to a file, because a pipe that nobody reads would block the server.
-    log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the server runs
-    # A program in the background ignores Ctrl-C, and so would its children: this one must not.
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
-    signal.signal(signal.SIGINT, previous)
-    try:
-        # The `curl` line comes first, the command that shows an agent last.
-        lines = []
-        for line in process.stdout or ():
-            lines.append(line)
-            if " agent WORKSPACE ID" in line:
-                break
-        curl = next((line for line in lines if line.startswith("curl ")), None)
-        if curl is None:
-            log.seek(0)
-            raise RuntimeError(f"The server did not start: {log.read()}")
-        words = shlex.split(curl)
-        headers = [words[index + 1].partition(": ") for index, word in enumerate(words) if word == "-H"]
-        yield Server(
-            process,
-            log,
-            url=words[2],
-            headers={name: value for name, _, value in headers},
-            body=words[words.index("-d") + 1],
-            aws_url=lines[-1].split()[-1],
-        )
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
-        log.close()
+    with tempfile.TemporaryFile("w+") as log:
+        # A program in the background ignores Ctrl-C, and so would its children: this one must not.
+        previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
+        signal.signal(signal.SIGINT, previous)
+        try:
+            # The `curl` line comes first, the command that shows an agent last.
+            lines = []
+            for line in process.stdout or ():
+                lines.append(line)
+                if " agent WORKSPACE ID" in line:
+                    break
+            curl = next((line for line in lines if line.startswith("curl ")), None)
+            if curl is None:
+                log.seek(0)
+                raise RuntimeError(f"The server did not start: {log.read()}")
+            words = shlex.split(curl)
+            headers = [words[index + 1].partition(": ") for index, word in enumerate(words) if word == "-H"]
+            yield Server(
+                process,
+                log,
+                url=words[2],
+                headers={name: value for name, _, value in headers},
+                body=words[words.index("-d") + 1],
+                aws_url=lines[-1].split()[-1],
+            )
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.communicate(timeout=20)
+            if process.stdout:
+                process.stdout.close()

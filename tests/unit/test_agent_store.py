@@ -63,7 +63,7 @@ def test_item_has_unknown_fields_in_a_map_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("name", ["status", "extraFields"])
-def test_incomplete_item_is_an_internal_error_that_names_the_attribute(name: str) -> None:
+def test_incomplete_item_is_an_error_that_names_the_attribute(name: str) -> None:
     with pytest.raises(InternalError) as caught:
         agent_from_item({key: value for key, value in ITEM.items() if key != name})
 

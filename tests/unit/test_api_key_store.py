@@ -129,7 +129,7 @@ def test_revoking_a_key_again_changes_nothing(store: ApiKeyStore) -> None:
 @pytest.mark.parametrize(
     ("reason", "kind"), [("TransactionConflict", ServiceUnavailable), ("ConditionalCheckFailed", Conflict)]
 )
-def test_a_cancelled_transaction_is_a_conflict_when_a_condition_failed(
+def test_a_cancelled_transaction_is_a_conflict_or_unavailable(
     store: ApiKeyStore, reason: str, kind: type[Conflict | ServiceUnavailable]
 ) -> None:
     reasons = [{"Code": "None"}, {"Code": reason}, {}]

@@ -33,11 +33,12 @@ def test_environment_cannot_change_timeouts_attempts_or_endpoint(service: str, m
 
     assert client.meta.config.retries == {"mode": "standard", "total_max_attempts": 3}
     assert (client.meta.config.connect_timeout, client.meta.config.read_timeout) == (0.5, 1)
+    assert client.meta.config.tcp_keepalive
     assert client.meta.endpoint_url == f"https://{service}.us-east-1.amazonaws.com"
 
 
 def test_a_client_can_be_made_without_retries() -> None:
-    client: Any = Settings({}).dynamodb(attempts=1)
+    client: Any = Settings({}).dynamodb(max_attempts=1)
 
     assert client.meta.config.retries == {"mode": "standard", "total_max_attempts": 1}
     assert (client.meta.config.connect_timeout, client.meta.config.read_timeout) == (0.5, 1)
@@ -62,7 +63,7 @@ def test_botocore_never_logs_requests(service: str, caplog: pytest.LogCaptureFix
 PARTITIONS = json.loads((Path(botocore.__file__).parent / "data" / "partitions.json").read_text("utf-8"))["partitions"]
 
 
-def test_amazons_roots_are_trusted_alone_where_amazon_issues_certificates() -> None:
+def test_amazons_roots_are_trusted_alone_in_its_partitions() -> None:
     regions = {
         region: partition["id"] in {"aws", "aws-us-gov"}
         for partition in PARTITIONS
@@ -109,7 +110,7 @@ def test_the_roots_are_amazons_five_as_botocore_has_them() -> None:
 
 @pytest.fixture
 def keys(stage: object) -> ApiKeyStore:  # noqa: ARG001 - the table has to exist
-    return ApiKeyStore(Settings({}).dynamodb(attempts=1), "ApiKeysTable")
+    return ApiKeyStore(Settings({}).dynamodb(max_attempts=1), "ApiKeysTable")
 
 
 BODIES = (b"", PAGE, b"{}", b"[]", b"null", b"5", b'"x"', b"\xe9", b"[" * 100_000, b'{"message": "Forbidden"}')

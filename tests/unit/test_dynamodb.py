@@ -91,6 +91,7 @@ _written = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(_written)
 @example("[" + ",".join(["1e37"] * 500) + "]")
 @example("[" + ",".join(["-1e37"] * 500) + "]")

@@ -63,7 +63,7 @@ def build_activation(settings: Settings) -> Activation:
     """Build it from settings; raise ConfigError when one is missing or wrong."""
     return Activation(
         # One attempt: a retry could find its own write, whose response was lost, and take it for another's.
-        agents=AgentStore(settings.dynamodb(attempts=1), settings.text("AGENTS_TABLE")),
+        agents=AgentStore(settings.dynamodb(max_attempts=1), settings.text("AGENTS_TABLE")),
         secrets=SecretBox(cache(settings.kms), settings.text("SECRETS_KEY_ID")),
         elevenlabs=connect(settings.elevenlabs_url, settings.public_roots, time.monotonic),
         now=lambda: datetime.now(UTC),

@@ -27,13 +27,15 @@ MAX_ATTEMPTS = 3
 # A call that hangs fails after 4.5 s plus the pauses between its attempts. A request makes at most five calls, so the
 # function's timeout is 28 s. All of this is explicit, so that no environment variable can weaken it or send keys
 # elsewhere.
-_CLIENT_CONFIG = Config(
+CLIENT_CONFIG = Config(
     connect_timeout=0.5,
     read_timeout=1,
     tcp_keepalive=True,
     parameter_validation=False,  # a tenth of a warm create, and mypy checks our requests
     ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # the stubs lack it
+    retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
 )
+"""Timeouts and attempts of every call to AWS."""
 
 # The partitions whose services have certificates of Amazon's own authority: aws and aws-us-gov.
 _AMAZON_TRUST_REGION = re.compile("(us|eu|ap|sa|ca|me|af|il|mx)-([a-z]+|gov-[a-z]+)-[0-9]+")
@@ -45,32 +47,33 @@ _MALFORMED = frozenset(("ValidationException", "SerializationException"))
 _CONDITION_FAILED = frozenset(("ConditionalCheckFailedException", "TransactionCanceledException"))
 
 
-def dynamodb_client(endpoint_url: str | None, roots: str | None, attempts: int = MAX_ATTEMPTS) -> "DynamoDBClient":
+def dynamodb_client(config: Config, endpoint_url: str | None, roots: str | None) -> "DynamoDBClient":
     """Make a DynamoDB client.
 
     Parameters
     ----------
+    config : Config
+        `CLIENT_CONFIG`, with other `attempts` if need be.
     endpoint_url : str or None
         A local run's emulator; None for AWS.
     roots : str or None
         File of the trusted root certificates, see `trusted_roots`; None for botocore's.
-    attempts : int
-        Attempts per call, 1 or more.
     """
-    client = boto3.client("dynamodb", endpoint_url=endpoint_url, verify=roots, config=_config(attempts))
+    client = boto3.client("dynamodb", config=config, endpoint_url=endpoint_url, verify=roots)
     _protect(client.meta.events)
     return client
 
 
-def kms_client(endpoint_url: str | None, roots: str | None) -> "KMSClient":
+def kms_client(config: Config, endpoint_url: str | None, roots: str | None) -> "KMSClient":
     """Make a KMS client; parameters as for `dynamodb_client`."""
-    client = boto3.client("kms", endpoint_url=endpoint_url, verify=roots, config=_config(MAX_ATTEMPTS))
+    client = boto3.client("kms", config=config, endpoint_url=endpoint_url, verify=roots)
     _protect(client.meta.events)
     return client
 
 
-def _config(attempts: int) -> Config:
-    return _CLIENT_CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": attempts}))
+def attempts(count: int) -> Config:
+    """Return the setting of attempts per call."""
+    return Config(retries={"mode": "standard", "total_max_attempts": count})
 
 
 def _protect(events: "BaseEventHooks") -> None:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from botocore.config import Config
 from botocore.httpsession import get_cert_path
 
-from call_agents.shared.aws import MAX_ATTEMPTS, dynamodb_client, kms_client, trusted_roots
+from call_agents.shared.aws import CLIENT_CONFIG, MAX_ATTEMPTS, attempts, dynamodb_client, kms_client, trusted_roots
 from call_agents.shared.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,9 +45,12 @@ class Settings:
     ----------
     variables : Mapping[str, str]
         ``os.environ``, or a test's own.
+    client_config : Config
+        Timeouts and attempts of AWS clients; no variable can change them.
     """
 
     variables: Mapping[str, str]
+    client_config: Config = CLIENT_CONFIG
 
     def text(self, name: str) -> str:
         """Return a required variable; raise ConfigError when it is absent or blank."""
@@ -108,10 +112,11 @@ class Settings:
         """File of the root certificates for services other than AWS: ``AWS_CA_BUNDLE``, or botocore's own."""
         return self.variables.get("AWS_CA_BUNDLE") or str(get_cert_path(True))  # noqa: FBT003 - means "verify"
 
-    def dynamodb(self, attempts: int = MAX_ATTEMPTS) -> "DynamoDBClient":
+    def dynamodb(self, max_attempts: int = MAX_ATTEMPTS) -> "DynamoDBClient":
         """Make a DynamoDB client."""
-        return dynamodb_client(self.endpoint_url, trusted_roots(self.variables), attempts)
+        config = self.client_config.merge(attempts(max_attempts))
+        return dynamodb_client(config, self.endpoint_url, trusted_roots(self.variables))
 
     def kms(self) -> "KMSClient":
         """Make a KMS client."""
-        return kms_client(self.endpoint_url, trusted_roots(self.variables))
+        return kms_client(self.client_config, self.endpoint_url, trusted_roots(self.variables))
