@@ -143,6 +143,7 @@ def test_each_documented_error_is_a_reason(server: Server, status: int, body: ob
         (raw(422, {"detail": [{"loc": ["header", "xi-api-key"]}, {"loc": ["path", "voice_id"]}]}), "422"),
         (raw(422, {"detail": [{"loc": None}, {"loc": []}, {"loc": 5}]}), "422"),
         (raw(401, {"detail": "Unauthorized"}), "401"),
+        (raw(401, {"detail": 5}), "401"),
         (raw(403, []), "403"),
         (raw(200, {"voice_id": "another"}), "200"),
         (raw(200, [VOICE]), "200"),

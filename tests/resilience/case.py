@@ -18,7 +18,7 @@ REQUEST_MEMBERS = frozenset(
     ("headers", "all_headers", "body", "set", "drop", "replace", "text", "bytes", "base64", "event", "without", "whole")
 )
 STEP_MEMBERS = REQUEST_MEMBERS | {"times", "parallel", "clock", "faults", "time_left", "expect"}
-CASE_MEMBERS = STEP_MEMBERS | {"id", "why", "steps", "environment", "record"}
+CASE_MEMBERS = STEP_MEMBERS | {"id", "why", "steps", "environment", "record", "over_http"}
 RESPONSE_MEMBERS = frozenset(("status", "code", "errors", "error_count", "headers", "returned", "max_seconds"))
 RESULT_MEMBERS = frozenset(
     (
@@ -70,7 +70,11 @@ def _check_members(case: Case) -> None:
 
 def steps(case: Case) -> list[Case]:
     """Return the steps of a case. A case without steps is a step itself."""
-    own = {name: value for name, value in case.items() if name not in ("steps", "id", "why", "environment", "record")}
+    own = {
+        name: value
+        for name, value in case.items()
+        if name not in ("steps", "id", "why", "environment", "record", "over_http")
+    }
     return [{**own, **step} for step in case.get("steps", [{}])]
 
 
@@ -183,6 +187,6 @@ def at(value: Any, pointer: str) -> Any:
 
 
 def needs_proxy(case: Case) -> bool:
-    """Return True when a case needs real HTTP: faults, parallelism, the function's time, or a count of calls."""
+    """Return True when a case needs real HTTP: faults, parallelism, the function's time, calls, or much data."""
     members = {name for step in [case, *case.get("steps", [])] for name in step}
-    return bool(members & {"faults", "parallel", "time_left"}) or "calls" in case.get("expect", {})
+    return bool(members & {"faults", "parallel", "time_left", "over_http"}) or "calls" in case.get("expect", {})

@@ -1,4 +1,4 @@
-"""Under load and faults, as many agents are stored as were answered."""
+"""Under load and faults, exactly the agents that were returned are stored."""
 
 import pytest
 
@@ -6,16 +6,16 @@ from tests.resilience import load
 
 
 @pytest.mark.parametrize("faults", ["0", "0.1"])
-def test_as_many_are_stored_as_were_answered(faults: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_returned_agents_are_stored_under_load(faults: str, capsys: pytest.CaptureFixture[str]) -> None:
     status = load.main(["--seconds", "3", "--clients", "8", "--faults", faults])
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
 
-    assert status == 0, said
-    assert said.endswith("stored: equal\n")
-    assert (", 0 faults injected" in said) == (faults == "0")
+    assert status == 0, printed
+    assert printed.endswith("stored: equal\n")
+    assert (", 0 faults injected" in printed) == (faults == "0")
 
 
-def test_a_count_that_differs_is_told() -> None:
+def test_a_different_count_is_noticed() -> None:
     tally = load.Tally()
     tally.note("201", 0.1, "agent-1")
     tally.note("503 service_unavailable", 0.1, None)

@@ -4,10 +4,12 @@ import base64
 import hashlib
 import io
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from functools import cache
 
+from call_agents.shared.config import Settings
 from tests.support.logs import FUNCTIONS, recorded_output
 
 WINDOW = 8
@@ -57,8 +59,9 @@ def recorded() -> Iterator[io.StringIO]:
         loggers = [root, *(logging.getLogger(function.SERVICE) for function in FUNCTIONS)]
         levels = [logger.level for logger in loggers]
         root.addHandler(handler)
-        for logger in loggers:
-            logger.setLevel(logging.DEBUG)
+        root.setLevel(logging.DEBUG)
+        for logger in loggers[1:]:
+            logger.setLevel(Settings(os.environ).log_level)  # Powertools keeps the level of the first logger of a name
         try:
             with redirect_stderr(output.stream):
                 yield output.stream

@@ -72,7 +72,7 @@ def check_size(request: dict[str, Json], text_length: int) -> None:
     if text_length * MAX_GROWTH < MAX_ITEM_BYTES or size_in_bytes(request) <= MAX_ITEM_BYTES:
         return
     largest = max(request, key=lambda name: size_in_bytes(request[name]))
-    message = f"must be smaller: an agent can have at most {MAX_ITEM_BYTES} bytes, as DynamoDB counts them"
+    message = f"must be smaller: an agent can have at most {MAX_ITEM_BYTES} bytes, and each key and element counts"
     detail = FieldError(child_path("", largest), "item_too_large", message)
     raise PayloadTooLarge(f"{detail.path}: {message}", details=[detail])
 
