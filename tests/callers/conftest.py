@@ -1,4 +1,4 @@
-"""One server for all that call it."""
+"""One server for all tests of callers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.support.server import Server, serving
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--screenshot", type=Path, metavar="PNG", help="keep the picture of the page there")
+    parser.addoption("--screenshot", type=Path, metavar="PNG", help="save the picture of the page there")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What well-known generators make of the OpenAPI document is a client that works."""
+"""Well-known generators make working clients of the OpenAPI document."""
 
 import os
 import re
@@ -8,26 +8,26 @@ from pathlib import Path
 import pytest
 
 from tests.support import venvs
-from tests.support.template import ROOT
 from tests.support.server import Server
+from tests.support.template import ROOT
 
 PYTHON_GENERATOR = "openapi-python-client==0.29.1"
 TYPESCRIPT_GENERATOR = ("@hey-api/openapi-ts@0.99.0", "typescript@5.9.3", "@types/node@20.19.25")
 
 _HERE = Path(__file__).parent
-_DOCUMENT = ROOT / "tests/contract/openapi.json"
+_DOCUMENT = ROOT / "tests/contract/openapi/openapi.json"
 _VENV = ROOT / ".venv-openapi-python-client"
 
 
-def check(said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """See that an agent was created, and that a client can read an error."""
+def check(printed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Check that an agent was created, and that the client can read an error."""
     with capsys.disabled():
-        print(f"\n{said}", end="")
-    assert re.fullmatch("created [0-9a-f]{24} ready mistv2_Wildflower\nrefused validation_error name\n", said)
+        print(f"\n{printed}", end="")
+    assert re.fullmatch("created [0-9a-f]{24} ready mistv2_Wildflower\nrefused validation_error name\n", printed)
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> str:
-    """Run a program; return its output, which is shown when it fails."""
+    """Run a program and return its output; it is shown when the program fails."""
     ended = subprocess.run(
         command,
         cwd=cwd,

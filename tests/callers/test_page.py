@@ -1,4 +1,4 @@
-"""In a browser, a newcomer sees what the API does and tries it, with nothing to fill in and no network."""
+"""In a browser, a newcomer sees what the API does and tries it, without filling anything in and without a network."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, FloatRect, Page, expect, sync_playwrigh
 
 from tests.support.server import Server
 
-# As root and without a screen; it is to call nobody by itself.
+# Runs as root and without a screen, and makes no requests of its own.
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -32,7 +32,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, server: Server) -> Iterator[Page]:
-    """The page, freshly opened; it asks nobody but its server for anything."""
+    """The page, freshly opened. It sends requests to its own server only."""
     page = browser.new_page(viewport={"width": 1000, "height": 900})
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))
@@ -44,20 +44,20 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
 
 
 def execute(page: Page, status: str) -> str:
-    """Send the request that stands in the form; return the body of its answer."""
+    """Send the request in the form; return the body of its response."""
     page.get_by_role("button", name="Execute").click()
-    answer = page.locator(".live-responses-table .response")
-    expect(answer.locator(".response-col_status")).to_have_text(status)
-    return answer.locator(".response-col_description pre").first.inner_text()
+    response = page.locator(".live-responses-table .response")
+    expect(response.locator(".response-col_status")).to_have_text(status)
+    return response.locator(".response-col_description pre").first.inner_text()
 
 
-def test_the_page_tells_what_the_api_does(page: Page) -> None:
+def test_the_page_describes_the_api(page: Page) -> None:
     expect(page.locator("h1, h2").first).to_contain_text("Create Call Agent")
-    for told in ("x-workspace-id", "Idempotency-Key", "validation_error", "rate_limit_exceeded", "API page's example"):
-        expect(page.locator("#ui")).to_contain_text(told)
+    for text in ("x-workspace-id", "Idempotency-Key", "validation_error", "rate_limit_exceeded", "API page's example"):
+        expect(page.locator("#ui")).to_contain_text(text)
 
 
-def test_the_example_is_sent_as_it_stands_and_creates_an_agent(page: Page, server: Server) -> None:
+def test_the_example_creates_an_agent(page: Page, server: Server) -> None:
     agent = json.loads(execute(page, "201"))
 
     assert len(agent["_id"]) == 24
@@ -65,7 +65,7 @@ def test_the_example_is_sent_as_it_stands_and_creates_an_agent(page: Page, serve
     assert agent["workspaceId"] == server.headers["x-workspace-id"]
 
 
-def test_the_curl_line_that_is_shown_creates_an_agent_too(page: Page) -> None:
+def test_the_shown_curl_line_creates_an_agent(page: Page) -> None:
     execute(page, "201")
     line = page.locator(".curl-command .curl").inner_text()
     run = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True)
@@ -73,11 +73,11 @@ def test_the_curl_line_that_is_shown_creates_an_agent_too(page: Page) -> None:
     assert json.loads(run.stdout)["name"] == "Customer Support Agent"
 
 
-def test_a_picture_of_it_is_taken(page: Page, server: Server, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+def test_a_picture_is_taken(page: Page, server: Server, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     picture = pytestconfig.getoption("--screenshot") or tmp_path / "page.png"
     page.locator(".examples-select-element").first.select_option(label="only what is required")
     execute(page, "201")
-    # A picture of a key looks like a key that got out.
+    # A key in a picture would look like a leaked key.
     page.get_by_text(server.headers["x-api-key"]).first.evaluate("it => it.textContent = \"'x-api-key: cca_live_…'\"")
     page.screenshot(
         path=picture, full_page=True, clip=around(page, ".opblock-section-request-body", ".live-responses-table")
@@ -97,10 +97,10 @@ def around(page: Page, first: str, last: str) -> FloatRect:
     return {"x": top["x"], "y": top["y"] + above, "width": top["width"], "height": end - top["y"]}
 
 
-def test_a_field_that_is_wrong_is_named(page: Page) -> None:
+def test_wrong_fields_are_named(page: Page) -> None:
     body = page.locator("textarea.body-param__text")
     body.fill(body.input_value().replace('"rime"', '"11lab_byo"').replace('"gpt-4o"', '"gpt4o"'))
     error = json.loads(execute(page, "400"))["error"]
 
-    assert {fault["path"] for fault in error["details"]} == {"ttsModel.provider", "llmModel"}
+    assert {detail["path"] for detail in error["details"]} == {"ttsModel.provider", "llmModel"}
     assert "did you mean 11labs_byo?" in error["details"][1]["message"]

@@ -1,4 +1,4 @@
-"""The OpenAPI document is made from the code, valid, and says what is really answered."""
+"""The OpenAPI document is made from the code, is valid, and describes the real responses."""
 
 import json
 from typing import Any
@@ -7,12 +7,13 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from agents.errors import ApiError, Conflict, MethodNotAllowed, NotFound
-from tests.conftest import BYO, EXAMPLE, MINIMUM, Client
-from tests.support.template import ROOT
+from call_agents.shared.errors import ApiError, Conflict, MethodNotAllowed, NotFound
 from tests.contract.openapi.__main__ import text
+from tests.support.client import Client
+from tests.support.samples import BYO, EXAMPLE, MINIMUM
+from tests.support.template import ROOT
 
-CHECKED_IN = (ROOT / "tests/contract/openapi.json").read_text("utf-8")
+CHECKED_IN = (ROOT / "tests/contract/openapi/openapi.json").read_text("utf-8")
 DOCUMENT: dict[str, Any] = json.loads(CHECKED_IN)
 OPERATION = DOCUMENT["paths"]["/v1/api/agents"]["post"]
 
@@ -22,7 +23,7 @@ def conforms(value: object, schema: str) -> bool:
     return bool(OAS31Validator(whole).is_valid(value))
 
 
-def test_the_file_is_what_the_command_prints() -> None:
+def test_the_document_is_up_to_date() -> None:
     assert text() == CHECKED_IN
 
 
@@ -42,8 +43,8 @@ def codes(error: type[ApiError]) -> set[tuple[int, str]]:
     return own.union(*map(codes, error.__subclasses__()))
 
 
-def test_every_error_of_the_tree_is_there_with_its_code_and_an_example() -> None:
-    told = {
+def test_every_error_has_its_code_and_an_example() -> None:
+    described = {
         (int(status), code): response["content"]["application/json"]["examples"]
         for status, response in OPERATION["responses"].items()
         if status != "201"
@@ -52,8 +53,8 @@ def test_every_error_of_the_tree_is_there_with_its_code_and_an_example() -> None
         ]
     }
 
-    assert told.keys() == codes(ApiError) - codes(Conflict) - codes(NotFound) - codes(MethodNotAllowed)
-    for (_, code), examples in told.items():
+    assert described.keys() == codes(ApiError) - codes(Conflict) - codes(NotFound) - codes(MethodNotAllowed)
+    for (_, code), examples in described.items():
         assert examples[code]["value"]["error"]["code"] == code
         assert examples[code]["value"]["message"]
 
@@ -68,11 +69,11 @@ def test_every_example_conforms_to_its_schema(status: str) -> None:
 
 
 @pytest.mark.parametrize("example", OPERATION["requestBody"]["content"]["application/json"]["examples"].values())
-def test_every_example_creates_the_agent_that_is_shown(client: Client, example: dict[str, Any]) -> None:
-    answer = client.post(example["value"])
+def test_every_example_creates_an_agent(client: Client, example: dict[str, Any]) -> None:
+    response = client.post(example["value"])
 
-    assert answer.status == 201
-    assert conforms(json.loads(answer.text), "Agent")
+    assert response.status == 201
+    assert conforms(json.loads(response.text), "AgentResponse")
 
 
 TOO_LARGE = {**MINIMUM, "variables": {"numbers": [10**36] * 25_000}}
@@ -98,20 +99,18 @@ REUSED: dict[str, str | None] = {"idempotency-key": "described"}
         (422, MINIMUM, REUSED),
     ],
 )
-def test_what_is_answered_is_what_is_described(
-    client: Client, status: int, body: object, headers: dict[str, str | None]
-) -> None:
+def test_responses_are_as_described(client: Client, status: int, body: object, headers: dict[str, str | None]) -> None:
     client.post(EXAMPLE, REUSED)
-    answer = client.post(body, headers)
-    assert answer.status == status
-    response = OPERATION["responses"][str(answer.status)]
-    described = response["headers"]
+    response = client.post(body, headers)
+    assert response.status == status
+    description = OPERATION["responses"][str(response.status)]
+    described = description["headers"]
 
     assert conforms(
-        json.loads(answer.text), response["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        json.loads(response.text), description["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
     )
-    assert {name for name in described if described[name].get("required")} <= set(answer.headers)
-    assert set(answer.headers) <= {*described, "Content-Type"}
+    assert {name for name in described if described[name].get("required")} <= set(response.headers)
+    assert set(response.headers) <= {*described, "Content-Type"}
 
 
 @pytest.mark.parametrize(
@@ -144,9 +143,7 @@ def test_what_is_answered_is_what_is_described(
         ({"_id": "ignored", "__v": 0}, True),
     ],
 )
-def test_the_document_and_the_function_agree_on_what_is_valid(
-    client: Client, change: dict[str, Any], is_valid: object
-) -> None:
+def test_document_and_function_agree_on_what_is_valid(client: Client, change: dict[str, Any], is_valid: object) -> None:
     body = {**MINIMUM, **change}
 
     assert conforms(body, "CreateAgentRequest") is is_valid

@@ -1,5 +1,6 @@
 """A definite error of ElevenLabs decides, anything else is transient, and the key is sent nowhere else."""
 
+import gzip
 import json
 import socket
 import socketserver
@@ -147,6 +148,7 @@ def test_each_documented_error_is_a_reason(server: Server, status: int, body: ob
         (raw(403, []), "403"),
         (raw(200, {"voice_id": "another"}), "200"),
         (raw(200, [VOICE]), "200"),
+        (raw(200, gzip.compress(json.dumps({"voice_id": VOICE}).encode()), "Content-Encoding: gzip"), "200"),
         (raw(201, {"voice_id": VOICE}), "201"),
         (raw(200, b""), "200"),
         (raw(200, b"\xff"), "200"),

@@ -225,7 +225,7 @@ def test_too_large_an_item_names_its_largest_field() -> None:
         check_size({"name": "A", "variables": blob}, MAX_ITEM_BYTES)
     assert [(detail.path, detail.code) for detail in caught.value.details] == [("variables", "item_too_large")]
     assert caught.value.public == (
-        "variables: must be smaller: an agent can have at most 358400 bytes, as DynamoDB counts them"
+        "variables: must be smaller: an agent can have at most 358400 bytes, and each key and element counts"
     )
 
 

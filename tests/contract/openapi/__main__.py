@@ -1,16 +1,16 @@
 """Prints the OpenAPI document of the API.
 
-python -m tests.contract.openapi > tests/contract/openapi.json
+python -m tests.contract.openapi > tests/contract/openapi/openapi.json
 """
 
 import json
 
-from agents.values import to_json
+from call_agents.shared.json_values import to_json
 from tests.contract.openapi.document import document
 
 
 def text() -> str:
-    """Return the document as it is checked in."""
+    """Return the document as text."""
     return json.dumps(json.loads(to_json(document())), indent=2, ensure_ascii=False) + "\n"
 
 

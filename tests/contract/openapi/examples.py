@@ -1,15 +1,16 @@
-"""The document's examples: the bodies of the sample events, and what is really answered to them."""
+"""The document's examples: the bodies of the sample events, and their real responses."""
 
 import json
 from datetime import UTC, datetime
 
-from agents.agent import new_agent
-from agents.errors import ApiError, RateLimitExceeded, ValidationFailed, render
-from agents.validation import AgentRequest, AllowedValues, validate
-from agents.values import Json, parse_json
+from call_agents.agents.agent import new_agent
+from call_agents.agents.validation import ValidRequest, validate
+from call_agents.shared.config import AllowedValues
+from call_agents.shared.errors import ApiError, RateLimitExceeded, ValidationFailed, render
+from call_agents.shared.json_values import Json, parse_json
+from tests.contract.openapi.schemas import parameter
 from tests.local.aws import USER_ID, WORKSPACE_ID
 from tests.support.template import ROOT
-from tests.contract.openapi.schemas import parameter
 
 _EVENTS = {
     "the API page's example": "create_agent",
@@ -20,7 +21,7 @@ _INVALID = "create_agent_invalid"
 _REQUEST_ID = "JKJaXmPLvHcESHA="
 _AGENT_ID = "e1ead0baa81d2a05cdac769e"
 _NOW = datetime(2026, 1, 31, 12, 0, 37, 125000, UTC)
-_SEALED = "AQICAHhsealedByTheKeyServiceForThisAgentOnly"
+_ENCRYPTED = "AQICAHhencryptedByTheKeyServiceForThisAgentOnly"
 
 
 def requests() -> dict[str, Json]:
@@ -28,22 +29,22 @@ def requests() -> dict[str, Json]:
     return {name: _body(event) for name, event in _EVENTS.items()}
 
 
-def answers() -> dict[str, Json]:
-    """Return the answers to them."""
+def responses() -> dict[str, Json]:
+    """Return their responses."""
     return {name: _created(_body(event)) for name, event in _EVENTS.items()}
 
 
 def error(kind: type[ApiError]) -> ApiError:
     """Return an error as it is raised."""
     if kind is RateLimitExceeded:
-        return RateLimitExceeded(23, _NOW.replace(minute=1, second=0), {})
+        return RateLimitExceeded(23, "2026-01-31T12:01:00Z", {})
     if kind is ValidationFailed:
         return _invalid()
     return kind()
 
 
 def rendered(error: ApiError) -> Json:
-    """Return the body of an error's answer."""
+    """Return the body of an error response."""
     return render(error, _REQUEST_ID)
 
 
@@ -52,23 +53,22 @@ def _invalid() -> ValidationFailed:
         _request(_body(_INVALID))
     except ValidationFailed as failure:
         return failure
-    raise AssertionError("The event is to show faults.")
+    raise AssertionError("The event must have field errors.")
 
 
 def _created(body: Json) -> Json:
-    wanted = _request(body)
-    agent = new_agent(
-        wanted.fields,
+    valid = _request(body)
+    return new_agent(
+        valid.fields,
         agent_id=_AGENT_ID,
         workspace_id=WORKSPACE_ID,
         user_id=USER_ID,
-        is_ready=wanted.secret is None,
+        encrypted_key=_ENCRYPTED if valid.secret else None,
         now=_NOW,
-    )
-    return (agent.with_sealed_key(_SEALED) if wanted.secret else agent).answer()
+    ).body()
 
 
-def _request(body: Json) -> AgentRequest:
+def _request(body: Json) -> ValidRequest:
     allowed = AllowedValues(*(tuple(parameter(name)) for name in ("AllowedLlmModels", "AllowedTtsProviders")))
     return validate(body, allowed, strict=True)
 

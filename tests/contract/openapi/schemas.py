@@ -1,4 +1,4 @@
-"""The document's schemas: what pydantic makes of `agents.models`, and the shape of the errors."""
+"""The document's schemas: pydantic's JSON Schema of the models, and the shape of errors."""
 
 import re
 from collections.abc import Mapping
@@ -8,10 +8,11 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from agents import rules
-from agents.errors import MAX_DETAILS, ApiError, Fault, PayloadTooLarge, RateLimitExceeded, ValidationFailed
-from agents.models import Agent, CreateAgentRequest
-from agents.values import MAX_DEPTH, MAX_DIGITS, MAX_MAGNITUDE, MIN_MAGNITUDE
+from call_agents.agents.models import ELEVENLABS_BYO, RIME, AgentResponse, CreateAgentRequest
+from call_agents.agents.validation import MAX_DEPTH, MAX_DIGITS, MIN_MAGNITUDE
+from call_agents.shared.errors import MAX_DETAILS, ApiError, PayloadTooLarge, RateLimitExceeded, ValidationFailed
+from call_agents.shared.field_errors import FieldError
+from call_agents.shared.json_values import MAX_MAGNITUDE
 from tests.support.template import load_template
 
 Schema = dict[str, Any]
@@ -21,49 +22,49 @@ _ANY_MEMBERS = {"propertyNames": {"minLength": 1}, "additionalProperties": _ANY_
 _DETAILS: Schema = {
     "type": "array",
     "maxItems": MAX_DETAILS,
-    "items": {"$ref": "#/components/schemas/Fault"},
-    "description": "The fields that are wrong, each with its first fault.",
+    "items": {"$ref": "#/components/schemas/FieldError"},
+    "description": "The fields that are wrong, each with its first error.",
 }
 _MORE: dict[str, Schema] = {
     ValidationFailed.code: {"details": _DETAILS},
     PayloadTooLarge.code: {"details": _DETAILS},
     RateLimitExceeded.code: {
-        "reset_at": {"type": "string", "format": "date-time", "description": "When requests pass again."}
+        "reset_at": {"type": "string", "format": "date-time", "description": "When requests are allowed again."}
     },
 }
-"""What an error has besides, by its code."""
+"""Further members of an error, by its code."""
 
 _ABOUT_JSON = f"""
-Any JSON that the database can hold: numbers of at most {MAX_DIGITS} digits, members that have a name, no more than
-{MAX_DEPTH} objects and arrays inside one another. Its meaning is kept exactly.
+Any JSON that the database can hold: numbers of at most {MAX_DIGITS} digits, no empty keys, nested at most {MAX_DEPTH}
+levels deep. It is kept exactly.
 """
 
-_TTS_MODELS = {rules.RIME: "RimeTtsModel", rules.ELEVENLABS_BYO: "ByoTtsModel"}
+_TTS_MODELS = {RIME: "RimeTtsModel", ELEVENLABS_BYO: "ByoTtsModel"}
 
 
 class _Generator(GenerateJsonSchema):
-    """Without a title for each field, which would be its name again."""
+    """Makes no title for each field, which would repeat its name."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - the base class's arguments
         return False
 
 
 BY_GATEWAY = {413, 429, 500, 503}
-"""Statuses that the gateway answers by itself, too, and then with nothing but a message."""
+"""Statuses that the gateway uses itself, too, with nothing but a message."""
 
 
 def schemas(by_status: Mapping[int, list[type[ApiError]]]) -> dict[str, Schema]:
-    """Return all schemas, by name; of errors, one for each status."""
+    """Return all schemas by name; errors have one for each status."""
     made: dict[str, Schema] = {}
-    for model in (CreateAgentRequest, Agent):
+    for model in (CreateAgentRequest, AgentResponse):
         schema = TypeAdapter(model).json_schema(
             ref_template="#/components/schemas/{model}", schema_generator=_Generator
         )
         made |= {**schema.pop("$defs", {}), schema["title"]: schema}
-    _name_what_is_deployed(made)
+    _add_parameters(made)
     for schema in made.values():
-        _read(schema)
-    made |= {"AnyJson": _any_json(), "Fault": _fault()}
+        _make_readable(schema)
+    made |= {"AnyJson": _any_json(), "FieldError": _field_error()}
     return made | {f"Error{status}": _error(status, classes) for status, classes in by_status.items()}
 
 
@@ -72,44 +73,41 @@ def parameter(name: str) -> list[str]:
     return str(load_template().content["Parameters"][name]["Default"]).split(",")
 
 
-def _name_what_is_deployed(made: dict[str, Schema]) -> None:
-    """Put the lists in that are parameters of the deployment, and tell by them the kinds of `ttsModel` apart."""
+def _add_parameters(made: dict[str, Schema]) -> None:
+    """Add the lists that are parameters of the deployment, and distinguish the kinds of `ttsModel` by them."""
     request = made["CreateAgentRequest"]["properties"]
     request["llmModel"]["enum"] = parameter("AllowedLlmModels")
     models = {provider: _TTS_MODELS.get(provider, "TtsModel") for provider in parameter("AllowedTtsProviders")}
     mapping = {provider: f"#/components/schemas/{name}" for provider, name in models.items()}
     request["ttsModel"]["discriminator"] = {"propertyName": "provider", "mapping": mapping}
     for name in (*_TTS_MODELS.values(), "TtsModel"):
-        _tell_apart(made[name], made["TtsModel"], [provider for provider in models if models[provider] == name])
+        _distinguish(made[name], [provider for provider in models if models[provider] == name])
 
 
-def _tell_apart(schema: Schema, base: Schema, providers: list[str]) -> None:
+def _distinguish(schema: Schema, providers: list[str]) -> None:
     own = schema["properties"]
-    # pydantic reads the docstrings of a class's own fields only.
-    own |= {name: {**inherited, **own[name]} for name, inherited in base["properties"].items()}
     own["provider"]["enum"] = providers
     if "elevenLabsApiKey" not in schema["required"]:
         del own["elevenLabsApiKey"]
         schema["not"] = {"required": ["elevenLabsApiKey"]}
 
 
-def _read(schema: Schema) -> None:
-    """Make a model's schema one to be read: paragraphs in one line each, and free JSON by its name."""
+def _make_readable(schema: Schema) -> None:
+    """Write each paragraph of the description in one line, and refer to free JSON by its name."""
+    schema["description"] = prose(schema["description"])
     for part in (schema, *schema["properties"].values()):
         if part.get("additionalProperties") is True:
             part.update(_ANY_MEMBERS)
-        if "description" in part:
-            part["description"] = prose(part["description"])
 
 
 def prose(text: str) -> str:
-    """Turn a docstring into Markdown, each paragraph in one line."""
+    """Return a docstring as Markdown, each paragraph in one line."""
     paragraphs = cleandoc(text).replace("``", "`").split("\n\n")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _any_json() -> Schema:
-    """Describe any JSON; without a type of its own, for generators of clients cannot follow a union into itself."""
+    """Describe any JSON. It has no type, because generators of clients cannot handle a recursive union."""
     smallest, largest = 10.0**MIN_MAGNITUDE, 10.0**MAX_MAGNITUDE
     too_close_to_zero = {"exclusiveMinimum": -smallest, "exclusiveMaximum": smallest, "not": {"const": 0}}
     return {
@@ -123,11 +121,11 @@ def _any_json() -> Schema:
     }
 
 
-def _fault() -> Schema:
-    doc = getdoc(Fault) or ""
+def _field_error() -> Schema:
+    doc = getdoc(FieldError) or ""
     described = {name: prose(text) for name, text in re.findall(r"^(\w+) : str\n((?:    .*\n?)+)", doc, re.MULTILINE)}
-    members = {name: {"type": "string", "description": described[name]} for name in Fault.__dataclass_fields__}
-    return _object(members, title="Fault", description=first_line(Fault))
+    members = {name: {"type": "string", "description": described[name]} for name in FieldError.__dataclass_fields__}
+    return _object(members, title="FieldError", description=first_line(FieldError))
 
 
 def first_line(documented: object) -> str:
@@ -139,7 +137,7 @@ def _error(status: int, classes: list[type[ApiError]]) -> Schema:
     codes = [error.code for error in classes]
     members: Schema = {
         "code": {"type": "string", "enum": codes, "description": "What went wrong, for programs."},
-        "message": {"type": "string", "description": "What was wrong and what to do next, for people."},
+        "message": {"type": "string", "description": "What is wrong and what to do, for people."},
         "requestId": {"type": "string", "description": "The same as the header `X-Request-Id`."},
     }
     inner = _object(members)
@@ -147,7 +145,7 @@ def _error(status: int, classes: list[type[ApiError]]) -> Schema:
     message = {"type": "string", "description": "The same as `error.message`."}
     whole = _object({"message": message, "error": inner}, title=f"Error{status}")
     if status in BY_GATEWAY:
-        whole |= {"required": ["message"], "description": "Without `error` when API Gateway has answered by itself."}
+        whole |= {"required": ["message"], "description": "Without `error` when the response is API Gateway's own."}
     return whole
 
 
