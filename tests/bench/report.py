@@ -21,10 +21,10 @@ COLUMNS = (
 )
 
 TARGETS = (
-    ("cold start, instructions", "instructions_cold_m", FASTAPI, 0.38),
-    ("cold start, instructions", "instructions_cold_m", FASTAPI_SAM, 0.13),
-    ("warm create, instructions", "instructions_warm_m", FASTAPI, 0.55),
-    ("warm create, instructions", "instructions_warm_m", BLUEPRINT, 0.34),
+    ("cold start, instructions", "instructions_cold_m", FASTAPI, 0.54),
+    ("cold start, instructions", "instructions_cold_m", FASTAPI_SAM, 0.18),
+    ("warm create, instructions", "instructions_warm_m", FASTAPI, 0.77),
+    ("warm create, instructions", "instructions_warm_m", BLUEPRINT, 0.49),
 )
 """The most that this project may take, as a share of a peer."""
 

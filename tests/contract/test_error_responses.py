@@ -12,7 +12,7 @@ from call_agents.shared.config import Settings
 from tests.conftest import NewApplication
 from tests.support.client import Client, Stage
 from tests.support.events import LambdaContext
-from tests.support.faults import lose_answers, lose_requests, refuse
+from tests.support.faults import lose_responses, lose_requests, refuse
 from tests.support.http import HttpResponse
 from tests.support.logs import recorded_output
 from tests.support.samples import BYO, ELEVENLABS_KEY, MINIMUM
@@ -114,7 +114,7 @@ def test_a_write_that_never_arrived_is_503_and_a_retry_succeeds(client: Client, 
 def test_lost_responses_to_a_write_are_201_and_one_agent(
     faulty: Client, stage: Stage, headers: dict[str, str | None], times: int
 ) -> None:
-    lose_answers(faulty.app.agents.client, "PutItem", times)
+    lose_responses(faulty.app.agents.client, "PutItem", times)
 
     response = faulty.post(MINIMUM, headers)
     assert response.status == 201

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import Manage, NewApplication
 from tests.support.client import Client, Stage
 from tests.support.events import LambdaContext
-from tests.support.faults import lose_answers, lose_requests, refuse
+from tests.support.faults import lose_responses, lose_requests, refuse
 from tests.support.logs import recorded_output
 from tests.support.samples import BYO, EXAMPLE
 
@@ -113,7 +113,7 @@ def test_a_failed_request_is_an_error_with_its_cause(faulty: Client) -> None:
 
 
 def test_an_unknown_outcome_is_logged_and_counted(faulty: Client, stage: Stage) -> None:
-    lose_answers(faulty.app.agents.client, "PutItem")
+    lose_responses(faulty.app.agents.client, "PutItem")
     line, metrics = printed(faulty.post)
 
     assert (line["level"], line["status"], line["outcome"]) == ("WARNING", 201, "created")
@@ -123,7 +123,7 @@ def test_an_unknown_outcome_is_logged_and_counted(faulty: Client, stage: Stage) 
 
 
 def test_an_unknown_outcome_that_stays_unknown_is_logged_and_counted(faulty: Client) -> None:
-    lose_answers(faulty.app.agents.client, "PutItem")
+    lose_responses(faulty.app.agents.client, "PutItem")
     lose_requests(faulty.app.agents.client, "PutItem")
     line, metrics = printed(faulty.post)
 

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 import activate_agent
 from tests.integration.conftest import Trials
 from tests.support.events import LambdaContext
-from tests.support.faults import lose_answers, lose_requests, refuse
+from tests.support.faults import lose_responses, lose_requests, refuse
 from tests.support.logs import recorded_output
 from tests.support.samples import MINIMUM
 
@@ -158,7 +158,7 @@ def test_a_write_that_is_lost_is_retried(trials: Trials) -> None:
 def test_a_write_whose_response_is_lost_has_its_effect_once(trials: Trials) -> None:
     agent = trials.create("invalid-key")
     (record,) = trials.records()
-    lose_answers(trials.app.agents.client, "UpdateItem", 1)
+    lose_responses(trials.app.agents.client, "UpdateItem", 1)
 
     assert trials.handle(record) == [number(record)]
     assert trials.status(agent) == ("error", "invalid_key")

@@ -10,7 +10,7 @@ from create_agent import Application
 from tests.conftest import NewApplication
 from tests.integration.conftest import Trials
 from tests.support.client import Client, Stage
-from tests.support.faults import lose_answers, lose_requests, refuse
+from tests.support.faults import lose_responses, lose_requests, refuse
 from tests.support.leaks import LOUD, forms, found, recorded
 from tests.support.samples import BYO, ELEVENLABS_KEY
 
@@ -30,7 +30,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
 
 FAULTS: dict[str, Callable[[Application], object]] = {
     "none": lambda _: None,
-    "lost responses": lambda app: lose_answers(app.agents.client, "PutItem"),
+    "lost responses": lambda app: lose_responses(app.agents.client, "PutItem"),
     "lost writes": lambda app: lose_requests(app.agents.client, "PutItem"),
     "lost reads": lambda app: lose_requests(app.agents.client, "GetItem"),
     "malformed write": lambda app: refuse(app.agents.client, "PutItem", "ValidationException"),

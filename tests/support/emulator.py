@@ -1,7 +1,7 @@
 """MiniStack, an emulated AWS over real HTTP, as a program of its own.
 
-Its DynamoDB is atomic under threads and counts sizes as AWS's does, which moto's does not. It stands in an environment
-of its own because it pins botocore.
+Its DynamoDB is atomic under threads and counts sizes as AWS's does, which moto's does not. It has an environment of its own
+because it pins botocore.
 """
 
 import os
@@ -77,4 +77,4 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
         with suppress(OSError), urllib.request.urlopen(url, timeout=1):  # noqa: S310 - loopback
             return
         time.sleep(0.1)
-    raise RuntimeError(f"{REQUIREMENT} does not answer; it ended with {process.poll()}.")
+    raise RuntimeError(f"{REQUIREMENT} does not start; its exit status is {process.poll()}.")

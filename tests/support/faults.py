@@ -14,7 +14,7 @@ def lose_requests(client: Any, operation: str) -> list[str]:
     return _fail(client.meta.events.register_first, operation, ConnectionClosedError)
 
 
-def lose_answers(client: Any, operation: str, times: int = 99) -> list[str]:
+def lose_responses(client: Any, operation: str, times: int = 99) -> list[str]:
     """Let the requests of an operation arrive and lose their responses, so many times."""
     return _fail(client.meta.events.register_last, operation, ReadTimeoutError, times)
 

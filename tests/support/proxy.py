@@ -1,7 +1,6 @@
-"""A proxy between the functions and AWS that breaks what it is told to break.
+"""A proxy between the functions and AWS that injects faults.
 
-The functions' own client talks to it over real HTTP, so what is tested is how botocore itself retries, parses and gives
-up, and not an imitation of that.
+The functions' own client connects to it over real HTTP, so botocore's own retries, parsing and errors are tested.
 """
 
 import http.client
@@ -25,7 +24,7 @@ from urllib.parse import urlsplit
 MAX_HANG_SECONDS = 60
 SLOW_SECONDS = 0.5
 TRICKLE_SECONDS = 0.9
-"""Less than the client waits for the next piece of an answer."""
+"""Less than the client's timeout for the next piece of a response."""
 
 ALWAYS = 1_000_000
 
@@ -36,7 +35,7 @@ ACTIONS = (*ACTIONS_BEFORE, *ACTIONS_AFTER, "slow", "trickle_after", "throttle_f
 
 _HTML = {"Content-Type": "text/html"}
 _PAGE = b"<html><h1>503 Service Unavailable</h1></html>"
-# Each service has its own word for it.
+# Each service has its own code for throttling.
 _THROTTLED = {"Encrypt": "ThrottlingException"}
 
 
@@ -50,13 +49,13 @@ class Fault:
         ``PutItem``, or ``*`` for any.
     action : str
         One of `ACTIONS`, or ``error:CODE`` for an error of the service. With ``_before`` the request does not reach the
-        service, with ``_after`` it does and its answer is lost.
+        service, with ``_after`` it does, and its response is lost.
     times : int
-        How many requests, attempts of botocore included.
+        How many requests, with botocore's retries.
     skip : int
-        How many pass before.
+        How many requests pass first.
     share : float
-        Of how many of them, by chance.
+        Probability of the fault for each request.
     fired : bool
         Whether it ever happened.
     """
@@ -75,7 +74,7 @@ class Fault:
             raise ValueError(f"unknown operation {self.operation}")
 
     def hits(self, operation: str, chance: float) -> bool:
-        """Tell whether the next request of an operation is hit, and count it."""
+        """Return True when the next request of an operation is affected, and count it."""
         if self.times == 0 or self.operation not in ("*", operation) or chance >= self.share:
             return False
         if self.skip:
@@ -88,7 +87,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Call:
-    """A request that came by."""
+    """A request that was seen."""
 
     operation: str
     content: dict[str, Any]
@@ -97,7 +96,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer, and how it is sent: ``whole``, the first ``half``, or a byte at a time as a ``trickle``."""
+    """A response, and how it is sent: ``whole``, only the first ``half``, or a byte at a time as a ``trickle``."""
 
     status: int
     headers: dict[str, str]
@@ -106,18 +105,18 @@ class Reply:
 
 
 class ConnectionCutError(Exception):
-    """No answer, and no polite end."""
+    """The connection is reset without a response."""
 
 
 class Proxy:
-    """The faults to come, and what came by.
+    """The planned faults, and the requests that were seen.
 
     Parameters
     ----------
     upstream : str
         URL of the service.
     seed : int
-        Of the chances.
+        Seed of the probabilities.
     """
 
     def __init__(self, upstream: str, seed: int = 1) -> None:
@@ -133,17 +132,17 @@ class Proxy:
         self._random = random.Random(seed)  # noqa: S311 - chances, not secrets
 
     def plan(self, *faults: Fault) -> None:
-        """Set what is to come."""
+        """Set the planned faults."""
         with self._lock:
             self.faults = list(faults)
 
     def release(self) -> None:
-        """Let go of all requests that hang."""
+        """Release all requests that hang."""
         self._released.set()
         self._released = threading.Event()
 
-    def answer(self, operation: str, headers: dict[str, str], body: bytes) -> Reply:
-        """Answer one request, or raise ConnectionCutError."""
+    def respond(self, operation: str, headers: dict[str, str], body: bytes) -> Reply:
+        """Respond to one request, or raise ConnectionCutError."""
         with self._lock:
             self.calls.append(Call(operation, json.loads(body), headers.get("amz-sdk-invocation-id", "")))
             fault = next((each for each in self.faults if each.hits(operation, self._random.random())), None)
@@ -154,10 +153,10 @@ class Proxy:
             return self._instead(operation, fault.action, headers, body)
         reply = self._forward(headers, body)
         self.on_request(operation, "after")
-        return self._spoiled(fault.action, reply) if fault else reply
+        return self._damaged(fault.action, reply) if fault else reply
 
     def _instead(self, operation: str, action: str, headers: dict[str, str], body: bytes) -> Reply:
-        """Do what is done instead of asking the service, or before it."""
+        """Apply a fault instead of, or before, forwarding the request."""
         if action == "hang_before":
             self._released.wait(MAX_HANG_SECONDS)
         if action in ("reset_before", "hang_before"):
@@ -176,8 +175,8 @@ class Proxy:
         }
         return replies[kind]
 
-    def _spoiled(self, action: str, reply: Reply) -> Reply:
-        """Do what is done to the service's answer."""
+    def _damaged(self, action: str, reply: Reply) -> Reply:
+        """Apply a fault to the service's response."""
         if action == "hang_after":
             self._released.wait(MAX_HANG_SECONDS)
         if action in ("reset_after", "hang_after"):
@@ -195,10 +194,10 @@ class Proxy:
     def _forward(self, headers: dict[str, str], body: bytes) -> Reply:
         connection = self._connection()
         connection.request("POST", "/", body, {name: value for name, value in headers.items() if name != "Host"})
-        answer = connection.getresponse()
-        content = answer.read()
-        kept = {name: value for name, value in answer.getheaders() if name.lower() not in ("content-length", "date")}
-        return Reply(answer.status, kept, content)
+        response = connection.getresponse()
+        content = response.read()
+        kept = {name: value for name, value in response.getheaders() if name.lower() not in ("content-length", "date")}
+        return Reply(response.status, kept, content)
 
     def _connection(self) -> http.client.HTTPConnection:
         """Return this thread's connection to the service; a thread serves one connection of the client."""
@@ -228,13 +227,13 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         operation = self.headers["X-Amz-Target"].partition(".")[2]
         try:
-            self._send(self.proxy.answer(operation, dict(self.headers.items()), body))
+            self._send(self.proxy.respond(operation, dict(self.headers.items()), body))
         except ConnectionCutError:
-            # Reset, as when a machine dies, and not closed, as when it is done.
+            # Reset the connection, as when a machine dies, instead of closing it.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
         except ConnectionError:
-            self.close_connection = True  # the client has given up
+            self.close_connection = True  # the client closed the connection
 
     def _send(self, reply: Reply) -> None:
         self.send_response(reply.status)
@@ -253,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(reply.body)
 
     def finish(self) -> None:
-        """Let the connection to the service end with the client's."""
+        """Close the connection to the service together with the client's."""
         self.proxy.disconnect()
         super().finish()
 
@@ -266,12 +265,12 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say what is wrong, unless it is that a client has gone: those whose time is up do."""
+        """Print an error, unless a client closed its connection, which clients with a timeout do."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Close without a polite end, so that a cut connection is reset."""
+        """Close at once, so that a cut connection is reset."""
         self.close_request(request)
 
 

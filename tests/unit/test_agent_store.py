@@ -19,7 +19,7 @@ from call_agents.shared.errors import (
 )
 from call_agents.shared.json_values import parse_json
 from tests.support.client import Stage
-from tests.support.faults import lose_answers, lose_requests, refuse
+from tests.support.faults import lose_responses, lose_requests, refuse
 
 FIELDS: dict[str, Any] = {
     "_id": "0123456789abcdef01234567",
@@ -104,7 +104,7 @@ def test_another_request_under_the_same_id_is_refused(store: AgentStore, stage: 
 def test_a_write_whose_responses_were_lost_is_our_own(
     store: AgentStore, stage: Stage, times: int, attempts: int, unknown_outcome: str
 ) -> None:
-    made = lose_answers(store.client, "PutItem", times)
+    made = lose_responses(store.client, "PutItem", times)
     created = store.create(AGENT, "digest", "token")
 
     assert (created.agent, created.replayed, created.unknown_outcome) == (AGENT, False, unknown_outcome)
@@ -134,7 +134,7 @@ def test_a_write_that_never_arrived_is_not_claimed(store: AgentStore, stage: Sta
 
 
 def test_an_outcome_that_cannot_be_verified_is_not_claimed(store: AgentStore, stage: Stage) -> None:
-    lose_answers(store.client, "PutItem")
+    lose_responses(store.client, "PutItem")
     attempts = lose_requests(store.client, "GetItem")
 
     with pytest.raises(UnknownOutcome) as caught:
