@@ -12,7 +12,7 @@ from call_agents.shared.config import Settings
 from tests.conftest import NewApplication
 from tests.support.client import Client, Stage
 from tests.support.events import LambdaContext
-from tests.support.faults import lose_responses, lose_requests, refuse
+from tests.support.faults import lose_requests, lose_responses, refuse
 from tests.support.http import HttpResponse
 from tests.support.logs import recorded_output
 from tests.support.samples import BYO, ELEVENLABS_KEY, MINIMUM

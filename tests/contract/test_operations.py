@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import Manage, NewApplication
 from tests.support.client import Client, Stage
 from tests.support.events import LambdaContext
-from tests.support.faults import lose_responses, lose_requests, refuse
+from tests.support.faults import lose_requests, lose_responses, refuse
 from tests.support.logs import recorded_output
 from tests.support.samples import BYO, EXAMPLE
 

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 import activate_agent
 from tests.integration.conftest import Trials
 from tests.support.events import LambdaContext
-from tests.support.faults import lose_responses, lose_requests, refuse
+from tests.support.faults import lose_requests, lose_responses, refuse
 from tests.support.logs import recorded_output
 from tests.support.samples import MINIMUM
 

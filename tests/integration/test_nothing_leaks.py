@@ -10,7 +10,7 @@ from create_agent import Application
 from tests.conftest import NewApplication
 from tests.integration.conftest import Trials
 from tests.support.client import Client, Stage
-from tests.support.faults import lose_responses, lose_requests, refuse
+from tests.support.faults import lose_requests, lose_responses, refuse
 from tests.support.leaks import LOUD, forms, found, recorded
 from tests.support.samples import BYO, ELEVENLABS_KEY
 

@@ -1,7 +1,7 @@
 """MiniStack, an emulated AWS over real HTTP, as a program of its own.
 
-Its DynamoDB is atomic under threads and counts sizes as AWS's does, which moto's does not. It has an environment of its own
-because it pins botocore.
+Its DynamoDB is atomic under threads and counts sizes as AWS's does, which moto's does not. It has an environment of its
+own because it pins botocore.
 """
 
 import os

@@ -19,7 +19,7 @@ from call_agents.shared.errors import (
 )
 from call_agents.shared.json_values import parse_json
 from tests.support.client import Stage
-from tests.support.faults import lose_responses, lose_requests, refuse
+from tests.support.faults import lose_requests, lose_responses, refuse
 
 FIELDS: dict[str, Any] = {
     "_id": "0123456789abcdef01234567",
