@@ -7,16 +7,12 @@ own, and a Python of the function's version, which compiles bytecode. The same i
 """
 
 import argparse
-import gzip
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, TypeAlias
-
-Json: TypeAlias = Any
 
 PYTHON = "3.14"
 """Lambda's, as in the template."""
@@ -28,8 +24,6 @@ SOURCES = Path(__file__).parent.parent
 
 SERVICES = ("dynamodb", "kms")
 """AWS services that the functions call. botocore's data of 400 others is left out."""
-
-TEXTS = ("documentation", "documentationUrl")
 
 WARNING = """
 WARNING: {name} is built WITHOUT BYTECODE, for there is no Python {python} here.
@@ -105,33 +99,14 @@ def remove(path: Path) -> None:
 
 
 def reduce_data(data: Path) -> None:
-    """Delete botocore's data of other services, and the documentation in that of ours.
-
-    botocore reads a service's whole model to make a client, and the list of all services' endpoints.
-    """
+    """Delete botocore's data of services that are not called, which it would search to make a client."""
     for path in data.iterdir():
         if path.is_dir() and path.name not in SERVICES:
             shutil.rmtree(path)
-    for path in data.glob("*/*/service-2.json.gz"):
-        path.with_suffix("").write_bytes(compact(without_texts(json.loads(gzip.decompress(path.read_bytes())))))
-        path.unlink()
     endpoints = json.loads((data / "endpoints.json").read_bytes())
     for partition in endpoints["partitions"]:
         partition["services"] = {name: entry for name, entry in partition["services"].items() if name in SERVICES}
-    (data / "endpoints.json").write_bytes(compact(endpoints))
-
-
-def without_texts(value: Json) -> Json:
-    """Return a service's model without its documentation. A shape or member of that name is kept."""
-    if isinstance(value, dict):
-        kept = [name for name in value if name not in TEXTS or not isinstance(value[name], str)]
-        return {name: without_texts(value[name]) for name in kept}
-    return [without_texts(element) for element in value] if isinstance(value, list) else value
-
-
-def compact(value: Json) -> bytes:
-    """Write JSON without white space."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    (data / "endpoints.json").write_text(json.dumps(endpoints), "utf-8")
 
 
 def find(python: str) -> str | None:

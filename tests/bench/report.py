@@ -21,7 +21,7 @@ COLUMNS = (
 )
 
 TARGETS = (
-    ("cold start, instructions", "instructions_cold_m", FASTAPI, 0.54),
+    ("cold start, instructions", "instructions_cold_m", FASTAPI, 0.55),
     ("cold start, instructions", "instructions_cold_m", FASTAPI_SAM, 0.18),
     ("warm create, instructions", "instructions_warm_m", FASTAPI, 0.77),
     ("warm create, instructions", "instructions_warm_m", BLUEPRINT, 0.49),
