@@ -28,6 +28,9 @@ TARGETS = (
 )
 """The most that this project may take, as a share of a peer."""
 
+COMPARED = tuple(dict.fromkeys([OURS, *(peer for _, _, peer, _ in TARGETS)]))
+"""This project, and the peers that it is compared with."""
+
 
 def ratios(results: Results) -> list[tuple[str, str, float, float]]:
     """Return figure, peer, ratio and the most that it may be."""
