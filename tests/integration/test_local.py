@@ -121,7 +121,7 @@ def test_any_json_is_an_event(local: Local, moto_url: str, tmp_path: Path) -> No
     [
         (b"[", "is not JSON that can be read: Expecting value: line 1 column 2 (char 1)."),
         (b"\xff", "is not UTF-8 text, and an event is JSON."),
-        (b"[" * 100_000, "is not JSON that can be read: maximum recursion depth exceeded"),
+        (b"[" * 100_000, "is not JSON that can be read: "),  # each Python has its own message
     ],
 )
 def test_a_file_that_is_not_json_is_named_in_one_line(
