@@ -17,8 +17,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from aws_lambda_powertools.utilities.parser import ValidationError, parse
-from pydantic import AfterValidator, Field
+from aws_lambda_powertools.utilities.parser import parse
+from pydantic import AfterValidator, Field, ValidationError
 
 from call_agents.api_keys.key import KEY_ID_LENGTH, RandomText, Record, new_key, random_text
 from call_agents.api_keys.store import ApiKeyStore, NewKey, public_view

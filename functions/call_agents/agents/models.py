@@ -74,13 +74,6 @@ def unique(values: list[str]) -> list[str]:
     return values
 
 
-def at_most_100(value: object) -> object:
-    """Refuse a long list before each of its items is validated."""
-    if isinstance(value, list) and len(value) > MAX_ITEMS:
-        raise PydanticCustomError("too_long", "must have at most 100 items")
-    return value
-
-
 def level(value: Json) -> Json:
     """Require a number from 0 to 2, and keep its exact digits."""
     is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
@@ -131,7 +124,6 @@ PhoneNumberId = Annotated[str, Field(min_length=1, max_length=128)]
 PhoneNumberIds = Annotated[
     list[PhoneNumberId],
     Field(max_length=MAX_ITEMS, json_schema_extra={"uniqueItems": True}),
-    BeforeValidator(at_most_100),
     AfterValidator(unique),
 ]
 AgentId = Annotated[str, Field(pattern="^[0-9a-f]{24}$")]
@@ -187,7 +179,7 @@ class Gap(TypedDict):
     hours: Annotated[int, Field(default=0, ge=0, le=23, description="Hours in addition to the days.")]
 
 
-Gaps = Annotated[list[Gap], Field(max_length=MAX_ITEMS), BeforeValidator(at_most_100)]
+Gaps = Annotated[list[Gap], Field(max_length=MAX_ITEMS)]
 
 
 @with_config(_WIRE)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import chain, islice
 
-from aws_lambda_powertools.utilities.parser import ValidationError, parse
+from aws_lambda_powertools.utilities.parser import parse
+from pydantic import ValidationError
 
 from call_agents.agents.agent import RESPONSE_FIELDS
 from call_agents.agents.models import DEFAULT_LLM_MODEL, TTS_TAGS, CreateAgentRequest, Gap, TtsModel

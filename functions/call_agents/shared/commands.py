@@ -2,8 +2,8 @@
 
 from typing import Annotated, Any, TypeVar
 
-from aws_lambda_powertools.utilities.parser import ValidationError, parse
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from aws_lambda_powertools.utilities.parser import parse
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 

@@ -23,11 +23,12 @@ _CODES = {
     "list_type": ("array_type", "must be an array"),
     "dict_type": ("object_type", "must be an object"),
     "model_type": ("object_type", "must be an object"),
-    "model_attributes_type": ("object_type", "must be an object"),
     "extra_forbidden": ("unknown_field", "is not a known field"),
     "literal_error": ("not_allowed", ""),
 }
+# Parts of pydantic's messages that we replace by "must", and leave out.
 _SUBJECT = re.compile("^(Input|String|List|Value) should")
+_COUNT = re.compile(" after validation, not [0-9]+$")
 
 
 @dataclass(frozen=True)
@@ -94,4 +95,4 @@ def from_pydantic(error: "ValidationError", tags: Collection[str] = ()) -> list[
 def _field_error(location: tuple[str | int, ...], kind: str, text: str, tags: Collection[str]) -> FieldError:
     path = path_of(part for part in location if part not in tags)
     code, message = _CODES.get(kind, (kind, ""))
-    return FieldError(path, code, message or _SUBJECT.sub("must", text))
+    return FieldError(path, code, message or _COUNT.sub("", _SUBJECT.sub("must", text)))
