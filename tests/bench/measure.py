@@ -135,12 +135,12 @@ class Bench:
 
         def one(variant: Variant) -> None:
             package = self._packages[variant]
-            cold, warm = (
-                instructions.count(tools.PYTHON, package, variant.module, EVENT_FILE, times, variables)
-                for times in (1, 1 + instructions.WARM if variant.bytecode else 1)
-            )
+            cold = instructions.count(tools.PYTHON, package, variant.module, EVENT_FILE, 1, variables)
             self.figures[variant].instructions_cold = cold
-            self.figures[variant].instructions_warm = (warm - cold) // instructions.WARM if variant.bytecode else 0
+            if variant.bytecode:
+                times = 1 + instructions.WARM
+                warm = instructions.count(tools.PYTHON, package, variant.module, EVENT_FILE, times, variables)
+                self.figures[variant].instructions_warm = (warm - cold) // instructions.WARM
             progress(f"instructions: {variant.name}: {cold / 1e6:.1f} M cold")
 
         with ThreadPoolExecutor(2) as pool:
