@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.support.sam import REGION
+REGION = "us-east-1"
 
 SERVICES = (
     "apigateway",

@@ -31,7 +31,8 @@ _LOOKS: dict[str, Callable[[Cloud, str], Any]] = {
 def make(deployment: Deployment, say: Say) -> None:
     """Build and create the stack."""
     say("packing the functions")
-    deployment.build(say)
+    deployment.build()
+    say(f"packed {', '.join(deployment.packages)} for this machine")
     say("creating the stack")
     for line in deployment.deploy("create", {}):
         say(f"adapted: {line}")

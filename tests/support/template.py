@@ -1,4 +1,4 @@
-"""The one reader of `template.yaml`."""
+"""What `template.yaml` says, as far as a local run needs it: it is read from there, so that it cannot drift."""
 
 import re
 from dataclasses import dataclass
