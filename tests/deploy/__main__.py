@@ -12,11 +12,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.deploy import lifecycle, template, usage
+from tests.deploy import lifecycle, usage
 from tests.deploy.adaptations import AdaptationError
 from tests.deploy.cloud import SERVICES, Cloud, NotHeldError
 from tests.deploy.deployment import Deployment
-from tests.support import emulator
+from tests.support import emulator, sam
 from tests.support.template import ROOT, read
 
 
@@ -30,10 +30,10 @@ def main() -> int:
         return 2
     say = _watch()
     say("preparing the translator and the emulator")
-    template.install()
+    sam.install()
     try:
         _run(read(options.template), say)
-    except (NotHeldError, AdaptationError, ClientError) as error:
+    except (NotHeldError, AdaptationError, sam.TranslationError, ClientError) as error:
         print(f"FAILED: {error}", file=sys.stderr)
         return 1
     return 0
@@ -50,7 +50,8 @@ def _run(source: dict[str, Any], say: Callable[[str], None]) -> None:
     with TemporaryDirectory() as folder, emulator.running(SERVICES, {"AUTH": "true", "TMPDIR": folder}) as url:
         say(f"{emulator.REQUIREMENT} runs, and checks signatures and policies")
         _live(Deployment(Cloud(url), Path(folder), source), say)
-    say("stopped MiniStack; everything held")
+        say("stopping MiniStack")
+    say("everything held")
 
 
 def _live(deployment: Deployment, say: Callable[[str], None]) -> None:

@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-REGION = "us-east-1"
+from tests.support.sam import REGION
 
 SERVICES = (
     "apigateway",

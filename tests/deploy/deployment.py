@@ -1,15 +1,16 @@
 """The project's stack and what it is made of."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.deploy import adaptations, package, template
+from tests.deploy import adaptations, package
 from tests.deploy.cloud import Cloud
 from tests.deploy.stack import Stack
 from tests.local import elevenlabs
+from tests.support import sam
 from tests.support.venvs import PROCESSOR
 
 STACK = "create-call-agent"
@@ -51,16 +52,16 @@ class Deployment:
         """The functions' names, by logical id."""
         return self.stack.physical_ids("AWS::Lambda::Function")
 
-    def build(self) -> None:
+    def build(self, say: Callable[[str], None]) -> None:
         """Make the packages, and the bucket that they go to."""
-        self.packages = package.build(template.functions(self.source), self.folder)
+        self.packages = package.build(sam.functions(self.source), self.folder, say)
         self.cloud.client("s3").create_bucket(Bucket=package.BUCKET)
 
     def deploy(self, operation: str, changed: Mapping[str, str]) -> list[str]:
         """Create or update the stack from the packages as they are now; return what was adapted."""
         self.parameters |= changed
         code = package.upload(self.cloud, self.packages)
-        translated = template.translate(self.source, code, self.parameters)
+        translated = sam.translate(self.source, code, self.parameters)
         lines = adaptations.adapt(translated)
         self.stack.deploy(operation, translated, self.parameters)
         return lines

@@ -31,8 +31,7 @@ _LOOKS: dict[str, Callable[[Cloud, str], Any]] = {
 def make(deployment: Deployment, say: Say) -> None:
     """Build and create the stack."""
     say("packing the functions")
-    deployment.build()
-    say(f"packed {', '.join(deployment.packages)} for this machine")
+    deployment.build(say)
     say("creating the stack")
     for line in deployment.deploy("create", {}):
         say(f"adapted: {line}")

@@ -4,7 +4,7 @@ import hashlib
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tests.deploy.cloud import Cloud
@@ -18,7 +18,7 @@ _BUILD = ROOT / "functions" / "build" / "package.py"
 _VERSION = "import sys; print('{}.{}'.format(*sys.version_info))"
 
 
-def build(names: Iterable[str], folder: Path) -> dict[str, Path]:
+def build(names: Iterable[str], folder: Path, say: Callable[[str], None]) -> dict[str, Path]:
     """Pack functions for this machine, and for the Python that MiniStack runs them with.
 
     Returns
@@ -31,6 +31,7 @@ def build(names: Iterable[str], folder: Path) -> dict[str, Path]:
     for name, output in packages.items():
         options = ["--architecture", PROCESSOR, "--python", python.strip(), "--output", str(output)]
         subprocess.run([sys.executable, str(_BUILD), name, *options], check=True)
+        say(f"packed {name} for this machine")
     return packages
 
 

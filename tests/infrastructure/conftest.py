@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.deploy import template as sam
+from tests.support import sam
 from tests.support.template import ROOT, read
-
-REGION = "us-east-1"
 
 _NOTHING: dict[str, str] = {"Ref": "AWS::NoValue"}
 

@@ -2,12 +2,16 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import activate_agent
+import create_agent
+import manage_api_keys
+import reactivate_agent
 from call_agents.shared.invocation import COUNTED_OUTCOMES, COUNTED_WARNINGS, TIMED_STEPS
 from tests.infrastructure.conftest import Deployed, substituted
 from tests.infrastructure.test_resources import access_log
@@ -42,18 +46,20 @@ LOG_FIELDS = {
     *("@timestamp", "@type", "@logStream", "@initDuration", "@maxMemoryUsed"),  # discovered by Logs Insights
 }
 LANGUAGE = re.compile(
-    r"\b(filter|fields|stats|sort|desc|limit|by|as|and|in|like|count|sum|latest|pct|max|bin|1h|ispresent|coalesce|SOURCE)\b"
+    r"\b(filter|fields|stats|sort|desc|limit|by|as|and|in|like|count|sum|latest|pct|max|bin|1h|ispresent|coalesce)\b"
 )
 """Words of the query language."""
 
-Metric = tuple[str, str, tuple[str, ...]]
-"""Namespace, name, names of dimensions."""
+SERVICES = {module.SERVICE for module in (create_agent, activate_agent, manage_api_keys, reactivate_agent)}
+
+Metric = tuple[str, str, dict[str, Any]]
+"""Namespace, name, dimensions."""
 
 
 def exists(metric: Metric) -> bool:
     namespace, name, dimensions = metric
     if namespace == STACK:
-        return name in OWN_METRICS and dimensions == ("service",)
+        return name in OWN_METRICS and set(dimensions) == {"service"} and dimensions["service"] in SERVICES
     published = AWS_METRICS[namespace]
     return name in published["names"] and sorted(dimensions) in published["dimensions"]
 
@@ -65,7 +71,7 @@ def of_alarm(alarm: dict[str, Any]) -> list[Metric]:
         (
             STACK if isinstance(metric["Namespace"], dict) else metric["Namespace"],
             metric["MetricName"],
-            tuple(dimension["Name"] for dimension in metric["Dimensions"]),
+            {dimension["Name"]: dimension["Value"] for dimension in metric["Dimensions"]},
         )
         for metric in math or [alarm]
     ]
@@ -80,13 +86,26 @@ def widgets_of(stack: Deployed) -> list[dict[str, Any]]:
 def of_widget(widget: dict[str, Any]) -> list[Metric]:
     """Return the metrics that a widget shows."""
     rows = [[part for part in row if isinstance(part, str)] for row in widget["properties"].get("metrics", [])]
-    return [(namespace, name, tuple(dimensions[::2])) for namespace, name, *dimensions in rows]
+    return [
+        (namespace, name, dict(zip(dimensions[::2], dimensions[1::2], strict=True)))
+        for namespace, name, *dimensions in rows
+    ]
 
 
 def saved_queries(stack: Deployed) -> dict[str, dict[str, Any]]:
     """Return the saved queries by name."""
     queries = stack.of("AWS::Logs::QueryDefinition").values()
     return {query["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}/"): query for query in queries}
+
+
+def all_queries(stack: Deployed) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield name, text and log groups of each query, saved or on the dashboard."""
+    for name, query in saved_queries(stack).items():
+        yield name, query["QueryString"], [group["Ref"] for group in query["LogGroupNames"]]
+    for widget in widgets_of(stack):
+        if widget["type"] == "log":
+            source, _, text = widget["properties"]["query"].partition(" | ")
+            yield widget["properties"]["title"], text, re.findall("SOURCE '([^']*)'", source)
 
 
 def fields_read(query: str) -> set[str]:
@@ -139,21 +158,20 @@ def test_the_dashboard_shows_all_alarms_and_metrics_that_exist(deployed: Deploy)
 def test_every_query_reads_fields_that_are_logged(deployed: Deploy) -> None:
     stack = deployed()
     known = {"Logs": LOG_FIELDS, "AccessLogs": {*access_log(stack), "@timestamp"}}
-    queries = {
-        name: (query["QueryString"], [group["Ref"] for group in query["LogGroupNames"]])
-        for name, query in saved_queries(stack).items()
-    }
-    for widget in widgets_of(stack):
-        if widget["type"] == "log":
-            query = widget["properties"]["query"]
-            queries[widget["properties"]["title"]] = (query, re.findall("SOURCE '([^']*)'", query))
 
-    assert queries
-    for name, (query, groups) in queries.items():
+    for name, query, groups in all_queries(stack):
         assert fields_read(query) - set().union(*(known[group] for group in groups)) == set(), name
 
 
 def test_no_query_counts_a_request_twice(deployed: Deploy) -> None:
     # Each request also has a line of metrics, which has neither a status nor an outcome.
-    for name, query in saved_queries(deployed()).items():
-        assert re.search("status|outcome|action|@type", query["QueryString"].partition("|")[0]), name
+    for name, query, _ in all_queries(deployed()):
+        assert re.search("status|outcome|action|@type", query.partition("|")[0]), name
+
+
+def test_every_query_names_services_and_functions_that_exist(deployed: Deploy) -> None:
+    stack = deployed()
+    for name, query, _ in all_queries(stack):
+        services = re.findall(r"service (?:=|in) (\[[^]]*]|\S+)", query)
+        assert set(re.findall(r"\w+", " ".join(services))) <= SERVICES, name
+        assert set(re.findall(r"@logStream like /(\w+)/", query)) <= set(stack.of("AWS::Lambda::Function")), name

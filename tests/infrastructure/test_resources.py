@@ -21,8 +21,8 @@ from call_agents.api_keys.rate_limit import count_request
 from call_agents.shared.aws import CLIENT_CONFIG, MAX_ATTEMPTS, dynamodb_client
 from call_agents.shared.config import Settings
 from call_agents.shared.invocation import Frame, operator_result
-from tests.deploy import template as sam
 from tests.infrastructure.conftest import Deployed
+from tests.support import sam
 from tests.support.template import ROOT, load_template, read
 
 Deploy = Callable[..., Deployed]

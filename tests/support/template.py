@@ -1,4 +1,4 @@
-"""What `template.yaml` says, as far as a local run needs it: it is read from there, so that it cannot drift."""
+"""The one reader of `template.yaml`."""
 
 import re
 from dataclasses import dataclass

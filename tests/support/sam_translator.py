@@ -1,6 +1,6 @@
 """Reads a SAM template with the values of its parameters on standard input, writes CloudFormation: all as JSON.
 
-`tests.deploy.template` runs it in the environment of SAM's translator, which pins another pydantic than production.
+`tests.support.sam` runs it in the environment of SAM's translator, which pins another pydantic than production.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""From `template.yaml` to what CloudFormation takes, as `sam package` and SAM's own translator do it."""
+"""SAM's own translator: from a SAM template to what CloudFormation takes."""
 
 import json
 import subprocess
@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.deploy.cloud import REGION, check
 from tests.support import venvs
 from tests.support.template import ROOT
 
 REQUIREMENT = "aws-sam-translator==1.115.0"
+REGION = "us-east-1"
 
 _VENV = ROOT / ".venv-translator"
 _PYTHON = _VENV / "bin" / "python"
+
+
+class TranslationError(Exception):
+    """The translator refuses a template."""
 
 
 def install() -> None:
@@ -32,9 +36,9 @@ def translate(template: Mapping[str, Any], code: Mapping[str, str], parameters: 
     Parameters
     ----------
     template : Mapping
-        As `read` returns it.
+        As `tests.support.template.read` returns it.
     code : Mapping
-        Where each function's package was uploaded to, by its logical id.
+        URL of each function's package, by the function's logical id.
     parameters : Mapping
         Values of the template's parameters.
 
@@ -42,13 +46,20 @@ def translate(template: Mapping[str, Any], code: Mapping[str, str], parameters: 
     -------
     dict
         The template without its transform.
+
+    Raises
+    ------
+    TranslationError
+        When the translator refuses the template.
     """
     packaged = json.loads(json.dumps(template, default=str))
     for name, url in code.items():
         packaged["Resources"][name]["Properties"]["CodeUri"] = url
     given = json.dumps({"template": packaged, "parameters": dict(parameters), "region": REGION})
-    command = [_PYTHON, Path(__file__).with_name("translator.py")]
+    # -P: this folder is not on its path, because http.py here would hide Python's own.
+    command: list[str | Path] = [_PYTHON, "-P", Path(__file__).with_name("sam_translator.py")]
     result = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
-    check(result.returncode == 0, f"SAM's translator takes the template, but {result.stderr}")
+    if result.returncode:
+        raise TranslationError(f"SAM's translator refuses the template: {result.stderr}")
     translated: dict[str, Any] = json.loads(result.stdout)
     return translated
