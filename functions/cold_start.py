@@ -48,16 +48,17 @@ def warm_up() -> None:
         app = create_agent.application()
         with suppress(Exception):
             validate({}, app.allowed, strict=False)
-        clients: list[Any] = [app.keys.client, *([app.rate_limiter.client] if app.rate_limiter else [])]
+        keys, rate_limiter = app.access.keys, app.access.rate_limiter
+        clients: list[Any] = [keys.client, *([rate_limiter.client] if rate_limiter else [])]
         for client in clients:
             client.meta.events.register_first("before-send", _stop)
         with suppress(Exception):
-            app.keys.find_by_hash("warm-up")
+            keys.find_by_hash("warm-up")
         with suppress(Exception):
             app.agents.client.put_item(TableName=app.agents.table, Item={"workspaceId": {"S": "warm-up"}})
-        if app.rate_limiter:
+        if rate_limiter:
             with suppress(Exception):
-                app.rate_limiter.count("warm-up", app.now())
+                rate_limiter.count("warm-up", app.now())
         for client in clients:
             client.meta.events.unregister("before-send", _stop)
 

@@ -22,7 +22,7 @@ PLATFORMS = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28
 
 SOURCES = Path(__file__).parent.parent
 
-SERVICES = ("dynamodb", "kms")
+SERVICES = ("dynamodb", "events", "kms")
 """AWS services that the functions call. botocore's data of 400 others is left out."""
 
 WARNING = """
@@ -37,6 +37,8 @@ MODIFIED = 315_532_800
 
 HANDLERS = {
     "CreateAgentFunction": ("cold_start.py", "create_agent.py"),
+    "GetAgentFunction": ("get_agent.py",),
+    "PublishAgentEventsFunction": ("publish_agent_events.py",),
     "ManageApiKeysFunction": ("manage_api_keys.py",),
     "ActivateAgentFunction": ("activate_agent.py",),
     "ReactivateAgentFunction": ("reactivate_agent.py",),

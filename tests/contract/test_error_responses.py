@@ -83,7 +83,7 @@ def faulty(client: Client, app: create_agent.Application) -> Client:
 
 
 def test_keys_table_out_of_reach_is_503_and_never_401(faulty: Client, stage: Stage) -> None:
-    attempts = lose_requests(faulty.app.keys.client, "GetItem")
+    attempts = lose_requests(faulty.app.access.keys.client, "GetItem")
 
     check_unavailable(faulty.post())
     assert len(attempts) == 3
@@ -92,7 +92,7 @@ def test_keys_table_out_of_reach_is_503_and_never_401(faulty: Client, stage: Sta
 
 @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "ResourceNotFoundException"])
 def test_keys_table_that_refuses_is_503(faulty: Client, code: str) -> None:
-    refuse(faulty.app.keys.client, "GetItem", code)
+    refuse(faulty.app.access.keys.client, "GetItem", code)
 
     response = faulty.post()
     check_unavailable(response)

@@ -20,6 +20,9 @@ STATUS = {
     "create_agent_invalid": 400,
     "create_agent_minimal": 201,
     "create_agent_missing_key": 401,
+    "get_agent": 200,
+    "get_agent_of_another_workspace": 404,
+    "get_agent_unknown": 404,
     "issue_api_key": 201,
     "list_api_keys": 200,
     "reactivate_agent": 409,
@@ -51,6 +54,8 @@ def test_every_event_shows_what_it_is_there_for() -> None:
     # The idempotent event is replayed.
     assert again["body"] == results["create_agent_idempotent"]["body"]
     assert again["headers"]["Idempotent-Replayed"] == "true"
+    assert results["get_agent"]["body"] == again["body"]
+    assert results["get_agent_unknown"]["body"] == results["get_agent_of_another_workspace"]["body"]
     # The invalid event has all kinds of field errors.
     assert {detail["path"] for detail in results["create_agent_invalid"]["body"]["error"]["details"]} == {
         "name",

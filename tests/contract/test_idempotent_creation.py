@@ -4,9 +4,11 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from tests.conftest import Manage
+from tests.conftest import Manage, NewApplication
 from tests.support.client import Client, Stage
+from tests.support.faults import refuse
 from tests.support.http import HttpResponse
+from tests.support.logs import recorded_output
 from tests.support.samples import BYO, EXAMPLE
 
 KEY: dict[str, str | None] = {"idempotency-key": "8e03978e-40d5-43e8-bc93-6894a57f9324"}
@@ -86,3 +88,46 @@ def test_concurrent_requests_get_one_agent(client: Client, stage: Stage) -> None
     assert {response.status for response in responses} == {201}
     assert len({response.body["_id"] for response in responses}) == 1
     assert len(stage.items) == 1
+
+
+def test_a_replay_needs_neither_the_lists_nor_kms(
+    client: Client, stage: Stage, new_application: NewApplication
+) -> None:
+    bodies = [{**EXAMPLE, "llmModel": "gpt-4.1"}, BYO]
+    keys: list[dict[str, str | None]] = [{"idempotency-key": f"key-{number}"} for number in range(len(bodies))]
+    created = [client.post(body, key) for body, key in zip(bodies, keys, strict=True)]
+    app = new_application(ALLOWED_LLM_MODELS="gpt-4o-mini", ALLOWED_TTS_PROVIDERS="openai,11labs_byo")
+    refuse(app.secrets.client(), "Encrypt", "DisabledException")
+    later = replace(client, app=app)
+
+    again = [later.post(body, key) for body, key in zip(bodies, keys, strict=True)]
+    assert [(response.status, replayed(response)) for response in again] == [(201, True)] * 2
+    assert [response.body for response in again] == [response.body for response in created]
+    assert [response.headers["Location"] for response in again] == [one.headers["Location"] for one in created]
+    # Another body under the same key is still told so, and what was never created is refused as ever.
+    others = [later.post({**body, "name": "Another"}, key) for body, key in zip(bodies, keys, strict=True)]
+    assert [response.status for response in others] == [422, 422]
+    assert [later.post(body, {"idempotency-key": "new"}).status for body in bodies] == [400, 503]
+    assert [later.post(body).status for body in bodies] == [400, 503]
+    assert len(stage.items) == 2
+
+
+def test_a_replay_shows_the_agent_as_it_is_now(client: Client, stage: Stage) -> None:
+    agent = client.post(BYO, KEY).body
+    stage.change(agent, status="error", statusReason="invalid_key", updatedAt="2030-01-01T00:00:00.000Z")
+    again = client.post(BYO, KEY)
+
+    assert (again.status, replayed(again)) == (201, True)
+    assert [again.body[name] for name in ("status", "statusReason")] == ["error", "invalid_key"]
+    assert list(again.body).index("statusReason") == list(again.body).index("status") + 1
+
+
+def test_a_replay_of_a_damaged_item_is_a_logged_500(client: Client, stage: Stage) -> None:
+    client.post(EXAMPLE, KEY)
+    (item,) = stage.items
+    stage.clients.dynamodb.put_item(TableName="AgentsTable", Item={**item, "variables": {"M": {"a": {"B": b"x"}}}})
+    with recorded_output() as output:
+        response = client.post(EXAMPLE, KEY)
+
+    assert (response.status, response.code) == (500, "internal_error")
+    assert [line["cause"] for line in output.lines] == ["malformed agent: variables"]

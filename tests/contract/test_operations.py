@@ -103,7 +103,7 @@ def test_a_rejected_request_is_logged_with_its_code(
 
 
 def test_a_failed_request_is_an_error_with_its_cause(faulty: Client) -> None:
-    refuse(faulty.app.keys.client, "GetItem", "ProvisionedThroughputExceededException")
+    refuse(faulty.app.access.keys.client, "GetItem", "ProvisionedThroughputExceededException")
     line, metrics = printed(faulty.post)
 
     assert (line["level"], line["message"], line["status"]) == ("ERROR", "request failed", 503)

@@ -108,8 +108,8 @@ def test_a_counter_expires_ten_minutes_after_its_minute(at: At, stage: Stage) ->
 
 @pytest.mark.parametrize("code", ["", "ThrottlingException", "ResourceNotFoundException", "ValidationException"])
 def test_a_failing_limiter_fails_open_and_is_logged(limited: Client, stage: Stage, code: str) -> None:
-    assert limited.app.rate_limiter
-    dynamodb = limited.app.rate_limiter.client
+    assert limited.app.access.rate_limiter
+    dynamodb = limited.app.access.rate_limiter.client
     attempts = refuse(dynamodb, "UpdateItem", code) if code else lose_requests(dynamodb, "UpdateItem")
     with recorded_output() as output:
         responses = [limited.post() for _ in range(LIMIT + 1)]
@@ -126,8 +126,8 @@ def test_a_failing_limiter_fails_open_and_is_logged(limited: Client, stage: Stag
 
 @pytest.mark.parametrize("body", [b"{}", b'{"Attributes":{"requests":{"N":"1.5"}}}'])
 def test_a_response_without_a_count_is_a_failure(limited: Client, body: bytes) -> None:
-    assert limited.app.rate_limiter
-    respond_instead(limited.app.rate_limiter.client, body, {"x-amz-crc32": str(crc32(body))})
+    assert limited.app.access.rate_limiter
+    respond_instead(limited.app.access.rate_limiter.client, body, {"x-amz-crc32": str(crc32(body))})
     with recorded_output() as output:
         assert limited.post().status == 201
 

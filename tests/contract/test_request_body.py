@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.support.client import Client, Stage
-from tests.support.samples import BYO, EXAMPLE, MINIMUM
+from tests.support.http import HttpResponse
+from tests.support.samples import BYO, ELEVENLABS_KEY, EXAMPLE, MINIMUM
 from tests.support.template import Template
 
 GAPS = "gapBetweenEachAttemptForSmartCallback"
@@ -17,6 +18,8 @@ ATTEMPTS = "maxAttemptsForSmartCallback"
 BASE: dict[str, Any] = {**EXAMPLE, "ttsModel": {"provider": "openai", "voiceId": "alloy"}, GAPS: [{}]}
 OWN_KEY: dict[str, Any] = {"ttsModel": BYO["ttsModel"]}
 ABSENT = object()
+BASE64 = "QUJDabc0" * 11
+"""As ciphertexts were returned before December 2026."""
 
 
 def changed(path: str, value: object, base: dict[str, Any] = BASE) -> dict[str, Any]:
@@ -82,6 +85,7 @@ def test_every_model_of_the_list_is_accepted(client: Client, template: Template)
     ("path", "sent", "stored"),
     [
         ("name", '"  Sophie \\t\\n"', "Sophie"),
+        ("ttsModel.voiceId", '" alloy\\u00a0"', "alloy"),
         (ATTEMPTS, "3.0", 3),
         (ATTEMPTS, "1e1", 10),
         (f"{GAPS}[0]", '{"hours":2.0}', {"days": 1, "hours": 2}),
@@ -117,28 +121,28 @@ MESSAGES = {
 }
 """The message of each code; one that ends with a blank goes on with what is allowed."""
 
-NOT_TEXT: list[object] = [None, 5, True, [], {}]
-NOT_AN_OBJECT: list[object] = [None, [], "x", 5, True]
-NOT_AN_ARRAY: list[object] = [None, {}, "x", 5, True]
-NOT_A_LEVEL: list[object] = [-0.1, 2.1, "1", True, None, [1], {}]
+NOT_TEXT: list[object] = [5, True, [], {}]
+NOT_AN_OBJECT: list[object] = [[], "x", 5, True]
+NOT_AN_ARRAY: list[object] = [{}, "x", 5, True]
+NOT_A_LEVEL: list[object] = [-0.1, 2.1, "1", True, [1], {}]
 
 
 @pytest.mark.parametrize(
     ("path", "code", "values"),
     [
-        ("name", "missing", [ABSENT]),
+        ("name", "missing", [ABSENT, None]),
         ("name", "string_too_short", ["", " \t "]),
         ("name", "string_too_long", ["n" * 257]),
         ("name", "string_type", NOT_TEXT),
-        ("type", "not_allowed", ["video", "", None, 1]),
-        ("ttsModel", "missing", [ABSENT]),
+        ("type", "not_allowed", ["video", "", 1]),
+        ("ttsModel", "missing", [ABSENT, None]),
         ("ttsModel", "object_type", NOT_AN_OBJECT),
-        ("ttsModel.provider", "missing", [ABSENT]),
+        ("ttsModel.provider", "missing", [ABSENT, None]),
         ("ttsModel.provider", "string_type", NOT_TEXT),
         ("ttsModel.provider", "not_allowed", ["", "nope", "RIME", "rime ", "11LABS_BYO", "11labs_byo\u00a0"]),
-        ("ttsModel.voiceId", "missing", [ABSENT]),
+        ("ttsModel.voiceId", "missing", [ABSENT, None]),
         ("ttsModel.voiceId", "string_type", NOT_TEXT),
-        ("ttsModel.voiceId", "string_too_short", [""]),
+        ("ttsModel.voiceId", "string_too_short", ["", " \u00a0"]),
         ("ttsModel.voiceId", "string_too_long", ["v" * 257]),
         ("ttsModel.language", "string_type", NOT_TEXT),
         ("ttsModel.language", "string_too_long", ["en-" + "x" * 126, "v" * 10_000]),
@@ -147,28 +151,28 @@ NOT_A_LEVEL: list[object] = [-0.1, 2.1, "1", True, None, [1], {}]
             "language_tag",
             ["", "e", "English", "en_US", "en-", "-en", "en-US\n", "x en", "١٢", "en-12", "x-", "en-a", "x-123456789"],
         ),
-        ("ttsModel.name", "string_type", [None, 5, []]),
-        ("ttsModel.elevenLabsApiKey", "unexpected", ["sk", "", None]),
+        ("ttsModel.name", "string_type", [5, []]),
+        ("ttsModel.elevenLabsApiKey", "unexpected", ["sk", ""]),
         ("llmModel", "string_type", NOT_TEXT),
         ("llmModel", "not_allowed", ["", "gpt-5", "GPT-4o", " gpt-4o", "gpt-4o\n", "gpt\u20114o"]),
-        ("smartCallback", "boolean_type", ["true", 1, 0, None, {}]),
-        (ATTEMPTS, "integer_type", [3.5, "3", True, None, [3]]),
+        ("smartCallback", "boolean_type", ["true", 1, 0, {}]),
+        (ATTEMPTS, "integer_type", [3.5, "3", True, [3]]),
         (ATTEMPTS, "greater_than_equal", [0, -1]),
         (ATTEMPTS, "less_than_equal", [101, 9_007_199_254_740_993]),
         (GAPS, "array_type", NOT_AN_ARRAY),
         (GAPS, "too_long", [[{}] * 101]),
-        (f"{GAPS}[0]", "object_type", NOT_AN_OBJECT),
+        (f"{GAPS}[0]", "object_type", [None, *NOT_AN_OBJECT]),
         (f"{GAPS}[0].days", "greater_than_equal", [-1]),
         (f"{GAPS}[0].days", "less_than_equal", [31]),
-        (f"{GAPS}[0].days", "integer_type", ["1", None, 1.5]),
+        (f"{GAPS}[0].days", "integer_type", ["1", 1.5]),
         (f"{GAPS}[0].hours", "greater_than_equal", [-1]),
         (f"{GAPS}[0].hours", "less_than_equal", [24]),
-        (f"{GAPS}[0].hours", "integer_type", ["1", None, 1.5]),
+        (f"{GAPS}[0].hours", "integer_type", ["1", 1.5]),
         ("phoneNumberIds", "array_type", NOT_AN_ARRAY),
         ("phoneNumberIds", "repeated_item", [["a", "b", "a"]]),
         # The items of a long array are not looked at.
         ("phoneNumberIds", "too_long", [[str(number) for number in range(101)], [1] * 1000]),
-        ("phoneNumberIds[0]", "string_type", NOT_TEXT),
+        ("phoneNumberIds[0]", "string_type", [None, *NOT_TEXT]),
         ("phoneNumberIds[0]", "string_too_short", [""]),
         ("phoneNumberIds[0]", "string_too_long", ["n" * 129]),
         ("settings", "object_type", NOT_AN_OBJECT),
@@ -192,9 +196,10 @@ def test_invalid_value_is_refused(client: Client, stage: Stage, path: str, code:
 @pytest.mark.parametrize(
     ("code", "values"),
     [
-        ("missing", [ABSENT]),
+        ("missing", [ABSENT, None]),
         ("string_too_short", [""]),
         ("string_too_long", ["k" * 513]),
+        ("encrypted_value", ["encrypted:", "encrypted:AQICAHh+/=", BASE64]),
         ("string_type", NOT_TEXT),
         ("visible_ascii", [" ", "a b", "a\r\nx: y", "é", "\x7f", "k\n"]),
     ],
@@ -209,12 +214,48 @@ def test_own_provider_requires_a_usable_key(client: Client, stage: Stage, code: 
     assert client.post(changed(path, "k" * 512, BYO)).status == 201
 
 
-def test_a_key_that_looks_encrypted_is_encrypted_again(client: Client) -> None:
+def test_a_clone_of_an_agent_with_its_own_key_needs_the_key(client: Client) -> None:
     original = client.post(BYO).body
-    clone = client.post(original)
+    refused = client.post(original)
+    original["ttsModel"]["elevenLabsApiKey"] = ELEVENLABS_KEY
 
-    assert clone.status == 201
-    assert clone.body["ttsModel"]["elevenLabsApiKey"] != original["ttsModel"]["elevenLabsApiKey"]
+    assert refused.field_errors == {"ttsModel.elevenLabsApiKey": "encrypted_value"}
+    message = "is the encrypted form from a response; send the ElevenLabs key itself"
+    assert refused.body["error"]["details"][0]["message"] == message
+    assert client.post(original).status == 201
+
+
+def test_a_voice_of_elevenlabs_with_an_own_key_has_an_id_that_can_exist(client: Client) -> None:
+    def post(voice_id: str) -> HttpResponse:
+        return client.post(changed("ttsModel.voiceId", voice_id, BYO))
+
+    assert [post(voice_id).body["ttsModel"]["voiceId"] for voice_id in ("Aa0_-", "\u00a0v\n", "v" * 64)] == [
+        *("Aa0_-", "v", "v" * 64)
+    ]
+    refused = [post(voice_id) for voice_id in ("a b", "a/b", "..", "é", "v" * 65)]
+    assert {str(response.field_errors) for response in refused} == {"{'ttsModel.voiceId': 'voice_id'}"}
+
+
+def test_null_for_an_optional_field_is_the_same_as_leaving_it_out(client: Client) -> None:
+    key: dict[str, str | None] = {"idempotency-key": "nulls"}
+    optional = ("type", "llmModel", "smartCallback", ATTEMPTS, "phoneNumberIds", "settings", "variables")
+    nulls = dict.fromkeys(("voiceId", "language", "name", "elevenLabsApiKey"))
+    sparse = client.post({**MINIMUM, GAPS: [{}]}, key)
+    full = client.post(
+        {
+            **MINIMUM,
+            **dict.fromkeys(optional),
+            "ttsModel": {"provider": "rime", **nulls},
+            GAPS: [dict.fromkeys(("days", "hours"))],
+        },
+        key,
+    )
+
+    assert (full.status, full.body) == (201, sparse.body)
+    assert client.change(settings={"speed": None, "volume": None, "temperature": None, "x": None}).body["settings"] == {
+        "x": None
+    }
+    assert client.post({**MINIMUM, GAPS: None}).body[GAPS] == []
 
 
 def test_only_rime_has_a_default_voice(client: Client) -> None:
@@ -299,12 +340,18 @@ def test_values_may_be_nested_30_levels_deep(client: Client, stage: Stage, field
     assert len(stage.items) == 1
 
 
-def test_an_item_too_large_for_dynamodb_is_413(client: Client, stage: Stage) -> None:
-    response = client.post(json.dumps(MINIMUM)[:-1] + ',"variables":{"a":[' + "1," * 125_000 + "1]}}")
+def test_a_body_may_have_10_000_values(client: Client, stage: Stage) -> None:
+    def post(values: str, count: int) -> HttpResponse:
+        others = 6  # the body, name, ttsModel, provider, x, variables
+        listed = ",".join([values] * (count - others))
+        return client.post(json.dumps(MINIMUM)[:-1] + f',"x":1,"variables":[{listed}]}}'.replace("variables", "free"))
 
-    assert (response.status, response.code) == (413, "payload_too_large")
-    assert response.field_errors == {"variables": "item_too_large"}
+    refused = [post(values, 10_001) for values in ("1", "[]", "{}", "1e37")]
+    assert {(response.status, str(response.field_errors)) for response in refused} == {
+        (400, "{'free': 'too_many_values'}")
+    }
     assert stage.items == []
+    assert [post(values, 10_000).status for values in ("1e37", "[]")] == [201, 201]
 
 
 def test_body_may_have_256_kib(client: Client, stage: Stage) -> None:
@@ -320,6 +367,8 @@ NOT_AN_AGENT = {
     None: "There is no body.",
     "": "There is no body.",
     "{": "The body is not JSON: there is a mistake at line 1, column 2.",
+    '{"name":"A\nB"}': "The body is not JSON: there is a mistake at line 1, column 11. "
+    "In a string, a line break must be written \\n.",
     "{'name':'A'}": "The body is not JSON: there is a mistake at line 1, column 2.",
     "\ufeff{}": "The body starts with a byte order mark, which JSON does not allow.",
     "[" * 100_000: "The body is nested too deeply.",
@@ -350,9 +399,9 @@ def test_duplicate_keys_are_refused(client: Client, stage: Stage) -> None:
 
 
 def test_unknown_fields_are_kept_everywhere(client: Client, stage: Stage) -> None:
-    names = ("llm_model", "model_config", "model_extra", "secret", "__class__", "__v", "fields", "extra")
+    names = ("model_config", "model_extra", "secret", "hasElevenLabsApiKey", "__class__", "__v", "fields", "extra")
     top: dict[str, Any] = {"systemPrompt": "You are…", "sttProvider": {"id": "deepgram-flux-multi"}, "nothing": None}
-    top |= dict.fromkeys(names, 1)
+    top |= dict.fromkeys(names, False)
     tts_model = {"provider": "rime", "rimeModel": "mistv3", "nothing": None}
     response = client.post({**MINIMUM, **top, "ttsModel": tts_model, GAPS: [{"days": 2, "minutes": 5}]})
 
@@ -367,6 +416,7 @@ def test_unknown_fields_are_kept_everywhere(client: Client, stage: Stage) -> Non
 def test_what_only_the_server_sets_is_ignored(client: Client) -> None:
     original = client.post({**EXAMPLE, "systemPrompt": "…"}).body
     forged = {"workspaceId": 5, "userId": "attacker", "status": "forged", "createdAt": [], "_id": "x", "currentNode": 1}
+    forged["statusReason"] = "invalid_key"
     clone = client.change(json.loads(json.dumps({**original, **forged, "activeSessions": 1}, default=float)))
 
     assert clone.status == 201

@@ -80,6 +80,16 @@ def test_any_other_content_type_is_415(client: Client) -> None:
     assert client.post(headers={"content-type": "text/plain"}).headers["Accept"] == "application/json"
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "identity, gzip", "x"])
+def test_a_compressed_body_is_415_and_says_what_is_accepted(client: Client, encoding: str) -> None:
+    response = client.post("\x1f\x8b", {"content-encoding": encoding})
+
+    assert (response.status, response.code) == (415, "unsupported_media_type")
+    assert response.headers["Accept-Encoding"] == "identity"
+    assert "Content-Encoding" in response.body["message"]
+    assert {client.post(headers={"content-encoding": none}).status for none in ("", "identity", "Identity")} == {201}
+
+
 def test_invalid_idempotency_key_is_400(client: Client) -> None:
     assert codes(client, "idempotency-key", "", "k" * 256, "two words", "é") == {(400, "invalid_header")}
 

@@ -94,42 +94,85 @@ def test_the_lists_of_a_deployment_are_in_the_message(few_choices: Client) -> No
             {"ttsModel.voiceId": "is required; voice was sent: is it meant to be voiceId?"},
         ),
         ({"ttsModel": {"provider": "openai", "name": "v"}}, {"ttsModel.voiceId": "is required"}),
-        ({"name": None, "Name": "A"}, {"name": "must be a string"}),
+        ({"name": 5, "Nom": "A"}, {"name": "must be a string"}),
     ],
 )
 def test_errors_suggest_what_was_meant(few_choices: Client, body: dict[str, Any], expected: dict[str, str]) -> None:
     assert messages(few_choices.post({**MINIMUM, **body})) == expected
 
 
+@pytest.mark.parametrize(
+    ("provider", "key", "meant"),
+    [
+        ("elevenlabs_byo", "sk", "11labs_byo"),
+        ("elevenlabs_byo", None, "11labs_byo"),
+        ("11labs", "sk", "11labs_byo"),
+        ("11labs", None, "elevenlabs"),
+        ("Eleven Labs", None, "elevenlabs"),
+        ("ElevenLabs", "sk", "11labs_byo"),
+        ("OpenAI", None, "openai"),
+        ("open-ai", None, "openai"),
+        ("GOOGLE ", None, "google"),
+    ],
+)
+def test_a_suggestion_leads_to_the_right_provider(client: Client, provider: str, key: str | None, meant: str) -> None:
+    response = client.change(ttsModel={"provider": provider, "voiceId": "v", "elevenLabsApiKey": key})
+
+    assert messages(response)["ttsModel.provider"].endswith(f"; did you mean {meant}?")
+
+
 def test_a_missing_field_suggests_the_misspelt_one(client: Client) -> None:
     assert messages(client.post({"Name": "A", "TTSModel": RIME})) == {
+        "Name": "is misspelt: the field is name",
+        "TTSModel": "is misspelt: the field is ttsModel",
         "name": "is required; Name was sent: is it meant to be name?",
         "ttsModel": "is required; TTSModel was sent: is it meant to be ttsModel?",
     }
 
 
+MISSPELT: list[tuple[dict[str, Any], str, str]] = [
+    ({"llmmodel": "gpt-4o"}, "llmmodel", "llmModel"),
+    ({"LLM_Model": None}, "LLM_Model", "llmModel"),
+    ({"Settings": {}}, "Settings", "settings"),
+    ({"phone-number-ids": []}, "phone-number-ids", "phoneNumberIds"),
+    ({"smart callback": True}, "smart callback", "smartCallback"),
+    ({"ttsModel": {**RIME, "voice_id": "v"}}, "ttsModel.voice_id", "voiceId"),
+    ({"ttsModel": {**RIME, "voiceID": "v"}}, "ttsModel.voiceID", "voiceId"),
+    ({"ttsModel": {**RIME, "elevenlabsApiKey": "sk"}}, "ttsModel.elevenlabsApiKey", "elevenLabsApiKey"),
+    ({GAPS: [{}, {"Days": 1}]}, f"{GAPS}[1].Days", "days"),
+]
+
+
+@pytest.mark.parametrize("headers", [{}, {"prefer": "handling=strict"}])
+def test_a_misspelt_field_is_refused_with_its_right_name(client: Client, headers: dict[str, str | None]) -> None:
+    for body, path, right in MISSPELT:
+        response = client.post({**MINIMUM, **body}, headers)
+
+        assert response.field_errors == {path: "misspelt_field"}
+        assert messages(response) == {path: f"is misspelt: the field is {right}"}
+    assert client.change(settings={"Speed": 1}, variables={"Name": 1}, SystemPrompt="…").status == 201
+
+
 def test_strict_handling_refuses_unknown_fields(client: Client) -> None:
     body = {
         **MINIMUM,
-        "llm_model": "x",
         "odd": 1,
         "workspace_id": "w",  # the server sets workspaceId, so nothing is suggested
         "_id": "a clone's",
-        "ttsModel": {**RIME, "Language": "en", "rimeModel": "mistv3"},
-        GAPS: [{"day": 1, "days": 2}, 5, {"Hours": 1}],
+        "ttsModel": {**RIME, "languages": "en", "rimeModel": "mistv3"},
+        GAPS: [{"day": 1, "days": 2}, 5, {"hour": 1}],
         "settings": {"model": "arcana"},
         "variables": {"any": "name"},
     }
 
     assert messages(strict(client, body)) == {
-        "llm_model": f"{UNKNOWN}; did you mean llmModel?",
         "odd": UNKNOWN,
         "workspace_id": UNKNOWN,
-        "ttsModel.Language": f"{UNKNOWN}; did you mean language?",
+        "ttsModel.languages": f"{UNKNOWN}; did you mean language?",
         "ttsModel.rimeModel": UNKNOWN,
         f"{GAPS}[0].day": UNKNOWN,  # days was sent
         f"{GAPS}[1]": "must be an object",
-        f"{GAPS}[2].Hours": f"{UNKNOWN}; did you mean hours?",
+        f"{GAPS}[2].hour": f"{UNKNOWN}; did you mean hours?",
     }
 
 
@@ -151,10 +194,26 @@ def test_strict_handling_reports_at_most_100_unknown_fields(client: Client) -> N
     assert len(strict(client, {**MINIMUM, **{f"x{number}": 1 for number in range(200)}}).field_errors) == 100
 
 
+SHAPED = "sk_" + "0123456789abcdef" * 3
+"""A text of the shape of an ElevenLabs key."""
+
 MISPLACED: list[tuple[dict[str, Any], str]] = [
     ({"elevenLabsApiKey": "sk"}, "elevenLabsApiKey"),
-    ({"ttsModel": {**RIME, "elevenlabsApiKey": "sk"}}, "ttsModel.elevenlabsApiKey"),
-    ({"ttsModel": {**RIME, "eleven_labs_api_key": "sk"}}, "ttsModel.eleven_labs_api_key"),
+    ({"xi-api-key": "sk"}, "xi-api-key"),
+    ({"apiKey": "sk"}, "apiKey"),
+    ({"OPENAI_API_KEY": "sk"}, "OPENAI_API_KEY"),
+    ({"accessToken": "sk"}, "accessToken"),
+    ({"client_secret": "sk"}, "client_secret"),
+    ({"Authorization": "Bearer sk"}, "Authorization"),
+    ({"ttsModel": {**RIME, "xi-api-key": "sk"}}, "ttsModel.xi-api-key"),
+    ({"ttsModel": {**RIME, "elevenLabsKey": "sk"}}, "ttsModel.elevenLabsKey"),
+    ({"ttsModel": {**RIME, "elevenLabsApiToken": "sk"}}, "ttsModel.elevenLabsApiToken"),
+    ({"ttsModel": {**RIME, "elevenlabsApiKeyValue": "sk"}}, "ttsModel.elevenlabsApiKeyValue"),
+    ({"ttsModel": {**RIME, "key": "sk"}}, "ttsModel.key"),
+    ({"name": SHAPED}, "name"),
+    ({"ttsModel": {**RIME, "voiceId": SHAPED}}, "ttsModel.voiceId"),
+    ({"variables": {"a": [f"Use {SHAPED}."]}}, "variables.a[0]"),
+    ({"settings": {"note": f"\n{SHAPED}\n"}}, "settings.note"),
     ({"settings": {"ELEVENLABS-API-KEY": "sk"}}, "settings.ELEVENLABS-API-KEY"),
     ({"variables": {"a": [[{"elevenLabsApiKey": "sk"}]]}}, "variables.a[0][0].elevenLabsApiKey"),
     ({"my_elevenLabsApiKey2": "sk"}, "my_elevenLabsApiKey2"),
@@ -166,17 +225,20 @@ MISPLACED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_an_elevenlabs_key_anywhere_else_is_refused(client: Client) -> None:
+def test_a_secret_in_the_wrong_place_is_refused(client: Client) -> None:
     responses = [client.post({**MINIMUM, **body}) for body, _ in MISPLACED]
 
     assert [response.field_errors for response in responses] == [{path: "misplaced_secret"} for _, path in MISPLACED]
     assert {message for response in responses for message in messages(response).values()} == {
-        "must be left out: an ElevenLabs key belongs in ttsModel.elevenLabsApiKey"
+        "must be left out: an ElevenLabs key belongs in ttsModel.elevenLabsApiKey, and no other secret is stored"
     }
 
 
-def test_a_name_that_only_starts_like_the_key_is_kept(client: Client) -> None:
-    assert client.change(elevenLabsApiKeyOwner="me").status == 201
+def test_what_is_no_secret_is_kept(client: Client) -> None:
+    names = {"elevenLabsApiKeyOwner": "me", "apiKeyId": "5", "maxTokens": 5, "keyboard": "x", "key": "A minor"}
+    data = {"hasElevenLabsApiKey": False, "apiKey": "", "token": None, "sk": "sk_" + "0" * 47, "sha": "0" * 64}
+
+    assert client.change(**names, **data, variables={"apiKey": "of the caller's own system"}).status == 201
 
 
 def test_no_error_repeats_a_value(client: Client, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from call_agents.agents.activation import build_activation
 from call_agents.api_keys.rate_limit import count_request
 from call_agents.shared.aws import CLIENT_CONFIG, MAX_ATTEMPTS, dynamodb_client
 from call_agents.shared.config import Settings
+from call_agents.shared.http import AGENTS_PATH
 from call_agents.shared.invocation import Frame, operator_result
 from tests.infrastructure.conftest import Deployed
 from tests.support import sam
@@ -87,7 +88,7 @@ def test_the_api_has_one_path_that_leads_to_the_alias(deployed: Deploy) -> None:
     api = deployed().of("AWS::ApiGatewayV2::Api")["HttpApi"]
     ((path, methods),) = api["Body"]["paths"].items()
 
-    assert path == create_agent.PATH
+    assert path == AGENTS_PATH
     for operation in methods.values():
         integration = operation["x-amazon-apigateway-integration"]
         assert integration["payloadFormatVersion"] == "2.0"

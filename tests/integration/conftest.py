@@ -83,16 +83,6 @@ class Trials:
         (item,) = (item for item in self.stage.items if item["_id"]["S"] == agent["_id"])
         return item
 
-    def update(self, agent: dict[str, Any], name: str, value: str) -> None:
-        """Change an attribute of an agent's item."""
-        self.stage.clients.dynamodb.update_item(
-            TableName="AgentsTable",
-            Key={key: {"S": agent[key]} for key in ("workspaceId", "_id")},
-            UpdateExpression="SET #name = :value",
-            ExpressionAttributeNames={"#name": name},
-            ExpressionAttributeValues={":value": {"S": value}},
-        )
-
     def status(self, agent: dict[str, Any]) -> tuple[str, str | None]:
         """Return an agent's status and its reason, as they are stored."""
         item = self.item(agent)
@@ -113,7 +103,7 @@ def moto_url() -> str:
 @pytest.fixture(scope="session")
 def session_stream(session_stage: Stage, moto_url: str) -> EventSourceMapping:
     """Read the stream of moto's table over HTTP, because moto's decorators lack some of the calls."""
-    return EventSourceMapping(session_stage.template, moto_url)
+    return EventSourceMapping(session_stage.template, "ActivateAgentFunction", activate_agent.handler, moto_url)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
@@ -19,9 +20,11 @@ import pytest
 from werkzeug.test import Client as WsgiClient
 
 import create_agent
+import get_agent
+from call_agents.shared.http import AGENTS_PATH
 from tests.local import command
 from tests.local.docs import with_docs
-from tests.local.gateway import gateway
+from tests.local.gateway import Handler, gateway
 from tests.support.client import Client, Stage
 from tests.support.logs import FUNCTIONS, recorded_output
 from tests.support.server import serving
@@ -215,9 +218,12 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
 @pytest.fixture
 def api(client: Client, template: Template) -> WsgiClient:
     """The gateway and the page of a local run, without a network."""
-    routes = template.routes("CreateAgentFunction")
-    application = gateway(lambda event, context: create_agent.handle(event, context, lambda: client.app), routes)
-    return WsgiClient(with_docs(application, client.key))
+    handlers: dict[str, Handler] = {
+        "CreateAgentFunction": lambda event, context: create_agent.handle(event, context, lambda: client.app),
+        "GetAgentFunction": lambda event, context: get_agent.handle(event, context, lambda: client.reader),
+    }
+    routes = {path: handlers[function] for path, function in template.routes.items()}
+    return WsgiClient(with_docs(gateway(routes), client.key))
 
 
 @pytest.mark.parametrize(
@@ -233,14 +239,14 @@ def api(client: Client, template: Template) -> WsgiClient:
 def test_the_gateway_passes_requests_on_as_they_are(
     api: WsgiClient, client: Client, body: bytes, headers: dict[str, str], status: int, code: str
 ) -> None:
-    response = api.post(create_agent.PATH, data=body, headers={**client.headers, **headers})
+    response = api.post(AGENTS_PATH, data=body, headers={**client.headers, **headers})
 
     assert (response.status_code, response.json["error"]["code"]) == (status, code)  # type: ignore[index]  # an object
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "OPTIONS"])
 def test_the_gateway_passes_every_method_on(api: WsgiClient, method: str) -> None:
-    response = api.open(create_agent.PATH, method=method)
+    response = api.open(AGENTS_PATH, method=method)
 
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
 
@@ -249,7 +255,7 @@ def test_the_gateway_passes_every_method_on(api: WsgiClient, method: str) -> Non
     ("path", "body", "status", "message"),
     [
         ("/more", b"{}", 404, "Not Found"),
-        (create_agent.PATH, b"x" * 10_000_001, 413, "Request Entity Too Large"),
+        (AGENTS_PATH, b"x" * 10_000_001, 413, "Request Entity Too Large"),
     ],
 )
 def test_the_gateway_responds_itself_as_in_aws(
@@ -268,7 +274,7 @@ def test_the_page_comes_with_all_that_it_needs_and_the_key(api: WsgiClient, clie
     assert "://" not in page.text  # nothing from another server
     assert api.get("/", follow_redirects=True).data == page.data
     document: Any = api.get("/openapi.json").json
-    assert create_agent.PATH in document["paths"]
+    assert AGENTS_PATH in document["paths"]
     with api.get("/docs/ui/swagger-ui-bundle.js") as library:
         assert "SwaggerUIBundle" in library.get_data(as_text=True)
 
@@ -316,18 +322,15 @@ def test_an_agent_that_does_not_exist_is_named_in_one_line(local: Local, moto_ur
     assert run == Run(2, "", "tests.local: There is no agent id in workspace workspace.\n")
 
 
-def test_a_server_responds_and_tries_keys_until_ctrl_c(local: Local) -> None:
+def test_a_server_responds_and_tries_keys_until_ctrl_c() -> None:
     with serving("--aws-port", "0", "--rate-limit", "1000") as server:
         response = server.send()
         with ThreadPoolExecutor(8) as pool:
             at_once = list(pool.map(lambda _: server.send(), range(16)))
-        agent = server.send(json.dumps(own_key("any"))).body
-        for _ in range(100):
-            stored = json.loads(
-                local("agent", agent["workspaceId"], agent["_id"], "--endpoint-url", server.aws_url).out
-            )
-            if stored["status"] != "pending":
-                break
+        agents = [server.send(json.dumps(own_key(voice_id))).body for voice_id in ("any", "invalid-key")]
+        read = [server.wait_while_pending(agent["_id"]) for agent in agents]
+        missing = server.send(b"", method="GET", path=f"{AGENTS_PATH}/{'0' * 24}")
+        printed = server.events(21)
         log = server.stop()
 
     assert (response.status, response.body["name"]) == (201, "Sophie")
@@ -335,9 +338,17 @@ def test_a_server_responds_and_tries_keys_until_ctrl_c(local: Local) -> None:
     assert response.headers["RateLimit-Policy"] == '"default";q=1000;w=60'
     assert [one.status for one in at_once] == [201] * 16
     assert len({one.body["_id"] for one in at_once}) == 16
-    assert (agent["status"], stored["status"]) == ("pending", "ready")
+    assert [agent["status"] for agent in agents] == ["pending"] * 2
+    assert [(agent["status"], agent.get("statusReason")) for agent in read] == [
+        ("ready", None),
+        ("error", "invalid_key"),
+    ]
+    assert (missing.status, missing.code) == (404, "agent_not_found")
+    # Each event is printed as it happens.
+    kinds = Counter(line.partition(" {")[0] for line in printed)
+    assert kinds == {"Agent Created": 19, "Agent Ready": 1, "Agent Failed": 1}
     assert server.process.returncode == 0
-    assert log.count('"message":"request succeeded"') == 20  # the issue of the key, 18 agents and a trial
+    assert log.count('"service":"activate_agent"') == 4  # a line and its metrics for each trial
     assert "Traceback" not in log
 
 

@@ -18,8 +18,8 @@ def command(agent: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_key_that_was_fixed_makes_the_agent_ready(trials: Trials) -> None:
     agent = trials.create()
-    trials.update(agent, "status", "error")
-    trials.update(agent, "statusReason", "missing_permission")
+    trials.stage.change(agent, status="error")
+    trials.stage.change(agent, statusReason="missing_permission")
 
     ids = {"_id": agent["_id"], "workspaceId": agent["workspaceId"]}
     assert trials.reactivate(command(agent)) == (200, {**ids, "status": "ready"})
@@ -33,8 +33,8 @@ def test_a_key_that_was_fixed_makes_the_agent_ready(trials: Trials) -> None:
 
 def test_a_key_that_still_fails_has_the_new_reason(trials: Trials) -> None:
     agent = trials.create("no-such-voice")
-    trials.update(agent, "status", "error")
-    trials.update(agent, "statusReason", "missing_permission")
+    trials.stage.change(agent, status="error")
+    trials.stage.change(agent, statusReason="missing_permission")
     ids = {"_id": agent["_id"], "workspaceId": agent["workspaceId"]}
 
     result = trials.reactivate(command(agent))
@@ -61,8 +61,9 @@ def test_a_busy_elevenlabs_is_503_and_changes_nothing(trials: Trials) -> None:
 
 def test_an_agent_that_cannot_be_tried_is_refused(trials: Trials) -> None:
     ready, plain = trials.create(), trials.client.post(MINIMUM).body
-    trials.update(ready, "status", "ready")
-    trials.update(plain, "status", "error")
+    trials.stage.change(ready, status="ready")
+    trials.stage.change(plain, status="error")
+    trials.stage.change(plain, statusReason="invalid_key")
 
     results = [trials.reactivate(command(agent)) for agent in (ready, plain, {**plain, "_id": "0" * 24})]
     assert [(status, body["message"]) for status, body in results] == [

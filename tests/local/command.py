@@ -5,24 +5,31 @@ import json
 import os
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+import activate_agent
 import create_agent
+import get_agent
 import manage_api_keys
+import publish_agent_events
 import reactivate_agent
 from call_agents.agents.store import agent_from_item
+from call_agents.shared.http import AGENTS_PATH
 from call_agents.shared.json_values import to_json
 from call_agents.shared.suggestions import closest
-from tests.local import aws, docs, elevenlabs, terminal
+from tests.local import aws, docs, elevenlabs, events, terminal
 from tests.local.gateway import gateway, listen
 from tests.local.stream import EventSourceMapping
 from tests.support.events import LambdaContext
 from tests.support.template import ROOT, load_template
 
 EXAMPLE_BODY = '{"name":"Sophie","ttsModel":{"provider":"rime"},"llmModel":"gpt-4o","settings":{"speed":0.8}}'
+
+_HANDLERS = {"CreateAgentFunction": create_agent.handler, "GetAgentFunction": get_agent.handler}
 
 _INTERRUPTED = 130  # as a shell says it
 
@@ -165,7 +172,7 @@ def _set_up(options: argparse.Namespace) -> EventSourceMapping:
     for function in template.resources("AWS::Serverless::Function"):
         os.environ.update(template.environment(function))
     os.environ["ENDPOINT_URL"] = endpoint_url
-    mapping = EventSourceMapping(template, endpoint_url)
+    mapping = EventSourceMapping(template, "ActivateAgentFunction", activate_agent.handler, endpoint_url)
     mapping.poll()
     return mapping
 
@@ -210,13 +217,20 @@ def _read(path: Path) -> object:
 def _run(event: object) -> dict[str, Any]:
     """Run the function that an event is for, which its members show."""
     members = event if isinstance(event, dict) else {}
-    function = manage_api_keys if "action" in members else reactivate_agent if "agentId" in members else create_agent
-    result = function.handler(event, LambdaContext())
+    if "action" in members:
+        handler = manage_api_keys.handler
+    elif "agentId" in members:
+        handler = reactivate_agent.handler
+    elif str(members.get("rawPath", "")).startswith(f"{AGENTS_PATH}/"):
+        handler = get_agent.handler
+    else:
+        handler = create_agent.handler
+    result = handler(event, LambdaContext())
     body = result["body"]
     return {
         "statusCode": result["statusCode"],
         "headers": result.get("headers", {}),
-        "body": json.loads(body) if isinstance(body, str) else body,
+        "body": json.loads(body) if isinstance(body, str) and body else body,
     }
 
 
@@ -232,9 +246,12 @@ def _serve(options: argparse.Namespace, out: TextIO) -> int:
         raise ValueError("The API and the embedded AWS cannot share a port: choose two.")
     aws.check_port("127.0.0.1", options.port)
     _set_up(options).start()
+    template = load_template()
+    publisher = partial(publish_agent_events.handle, get_bus=lambda: events.printed_bus(out))
+    EventSourceMapping(template, "PublishAgentEventsFunction", publisher, options.endpoint_url).start()
     command = {"action": "issue", "workspaceId": aws.WORKSPACE_ID, "userId": aws.USER_ID, "name": "local run"}
     key = manage_api_keys.handler(command, LambdaContext())["body"]["key"]
-    api = gateway(create_agent.handler, load_template().routes("CreateAgentFunction"))
+    api = gateway({path: _HANDLERS[function] for path, function in template.routes.items()})
     server = listen(docs.with_docs(api, key), "127.0.0.1", options.port)
     with suppress(KeyboardInterrupt):  # Ctrl-C stops it
         print(_how_to_call(f"http://127.0.0.1:{server.server_port}", key, options.endpoint_url), file=out, flush=True)
@@ -243,13 +260,15 @@ def _serve(options: argparse.Namespace, out: TextIO) -> int:
 
 
 def _how_to_call(here: str, key: str, endpoint_url: str) -> str:
-    url = f"{here}{create_agent.PATH}"
+    url = f"{here}{AGENTS_PATH}"
     elsewhere = "" if endpoint_url == aws.DEFAULT_URL else f" --endpoint-url {endpoint_url}"
     return (
         f"POST {url}\nx-api-key: {key}\nx-workspace-id: {aws.WORKSPACE_ID}\n\n"
         f"Try it in a browser: {here}{docs.PATH}\n"
         f"Or in another terminal (Ctrl-C stops the server):\n\n{curl(url, key)}\n\n"
-        f"See how it is stored:\n\n.venv/bin/python -m tests.local agent WORKSPACE ID{elsewhere}\n"
+        f"Read it back, with the _id of the response:\n\n{curl_get(url, key)}\n\n"
+        f"See how it is stored:\n\n.venv/bin/python -m tests.local agent WORKSPACE ID{elsewhere}\n\n"
+        "Events of agents, as they happen:"
     )
 
 
@@ -262,13 +281,20 @@ def _agent(options: argparse.Namespace, out: TextIO) -> int:
     )
     if item is None:
         raise ValueError(f"There is no agent {options.id} in workspace {options.workspace}.")
-    reason = {"statusReason": item["statusReason"]["S"]} if "statusReason" in item else {}
-    agent = json.loads(to_json({**agent_from_item(dict(item)).body(), **reason}))
+    agent = json.loads(to_json(agent_from_item(dict(item)).body()))
     print(json.dumps(agent, indent=2, ensure_ascii=False), file=out)
     return 0
 
 
 def curl(url: str, key: str) -> str:
     """Return a command line that creates an agent."""
-    headers = f"-H 'x-api-key: {key}' -H 'x-workspace-id: {aws.WORKSPACE_ID}' -H 'content-type: application/json'"
-    return f"curl -sS {url} {headers} -d '{EXAMPLE_BODY}'"
+    return f"curl -sS {url} {_headers(key)} -H 'content-type: application/json' -d '{EXAMPLE_BODY}'"
+
+
+def curl_get(url: str, key: str) -> str:
+    """Return a command line that reads an agent."""
+    return f"curl -sS {url}/ID {_headers(key)}"
+
+
+def _headers(key: str) -> str:
+    return f"-H 'x-api-key: {key}' -H 'x-workspace-id: {aws.WORKSPACE_ID}'"

@@ -22,6 +22,7 @@ RESULTS = {
     "invalid-key": (401, "invalid_api_key", "Invalid API key"),
     "no-such-voice": (404, "voice_not_found", "A voice with this id was not found."),
     "no-permission": (401, "missing_permissions", "The API key is missing the permission voices_read."),
+    "unusual-activity": (401, "detected_unusual_activity", "Unusual activity was detected."),
     "busy": (429, "system_busy", "We are experiencing heavy traffic."),
     "broken": (500, "internal_error", "Something went wrong."),
 }

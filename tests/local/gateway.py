@@ -1,10 +1,10 @@
-"""The gateway of a local run: HTTP requests become events for the real handler, and its results HTTP responses."""
+"""The gateway of a local run: HTTP requests become events for the real handlers, and their results HTTP responses."""
 
 import base64
 import json
+import re
 import uuid
-from collections.abc import Callable
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException
@@ -63,20 +63,20 @@ class QuietRequestHandler(WSGIRequestHandler):
         """Log nothing."""
 
 
-def gateway(handler: Handler, routes: AbstractSet[tuple[str, str]]) -> "WSGIApplication":
-    """Return the application that invokes the handler for its routes and responds to everything else itself.
+def gateway(routes: Mapping[str, Handler]) -> "WSGIApplication":
+    """Return the application that invokes the handler of a route and responds to everything else itself.
 
     Parameters
     ----------
-    handler : Handler
-        The function's handler.
-    routes : set of (str, str)
-        Method, which may be ``ANY``, and path of each.
+    routes : mapping
+        Handlers by path, which may have parameters, such as ``{agentId}``. All methods of a path are its handler's.
     """
+    patterns = {re.compile(re.sub(r"\{\w+\}", "[^/]+", path)): handler for path, handler in routes.items()}
 
     @Request.application
     def application(request: Request) -> Response:
-        if routes.isdisjoint({(request.method, request.path), ("ANY", request.path)}):
+        handler = next((found for pattern, found in patterns.items() if pattern.fullmatch(request.path)), None)
+        if handler is None:
             return _plain(404, "Not Found")
         request.max_content_length = _MAX_BYTES
         try:

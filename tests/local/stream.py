@@ -1,23 +1,26 @@
-"""The event source mapping of a local run: it passes the agents table's stream to `activate_agent`."""
+"""The event source mappings of a local run: they pass the agents table's stream to functions."""
 
 import json
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-import activate_agent
 from tests.support.events import LambdaContext
 from tests.support.template import Template
 
 if TYPE_CHECKING:
     from types_boto3_dynamodbstreams import DynamoDBStreamsClient
 
-_FUNCTION = "ActivateAgentFunction"
+_AGENTS_TABLE = "AgentsTable"
 _POLL_SECONDS = 0.3
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 class EventSourceMapping:
@@ -30,21 +33,26 @@ class EventSourceMapping:
     ----------
     template : Template
         Has the mapping.
+    name : str
+        The function's logical id.
+    handler : Handler
+        The function's handler.
     endpoint_url : str or None
         Where DynamoDB is.
     """
 
-    def __init__(self, template: Template, endpoint_url: str | None) -> None:
-        function = template.resources("AWS::Serverless::Function")[_FUNCTION]
+    def __init__(self, template: Template, name: str, handler: Handler, endpoint_url: str | None) -> None:
+        function = template.resources("AWS::Serverless::Function")[name]
+        self._handler = handler
         (event,) = function["Events"].values()
-        self._timeout: float = function["Timeout"]
+        self._timeout: float = function.get("Timeout", template.timeout)
         self._mapping = event["Properties"]
         (pattern,) = self._mapping["FilterCriteria"]["Filters"]
         self._pattern = json.loads(pattern["Pattern"])
         self._streams: DynamoDBStreamsClient = boto3.client("dynamodbstreams", endpoint_url=endpoint_url)
         self._iterators: dict[str, str] = {}
         self._waiting: list[tuple[dict[str, Any], int]] = []
-        self._table = template.environment(_FUNCTION)["AGENTS_TABLE"]
+        self._table = _AGENTS_TABLE
 
     def run(self) -> None:
         """Follow the stream until the process ends."""
@@ -66,7 +74,7 @@ class EventSourceMapping:
             size = self._mapping["BatchSize"]
             batch, self._waiting = self._waiting[:size], self._waiting[size:]
             failed = self._hand_over([record for record, _ in batch])
-            last = self._mapping["MaximumRetryAttempts"]
+            last = self._mapping.get("MaximumRetryAttempts", inf)
             self._waiting += [
                 (record, tries + 1) for record, tries in batch if _number(record) in failed and tries < last
             ]
@@ -74,7 +82,7 @@ class EventSourceMapping:
                 return  # retried at the next poll
 
     def _hand_over(self, records: list[dict[str, Any]]) -> set[str]:
-        result = activate_agent.handler({"Records": records}, LambdaContext(timeout=self._timeout))
+        result = self._handler({"Records": records}, LambdaContext(timeout=self._timeout))
         return {failure["itemIdentifier"] for failure in result["batchItemFailures"]}
 
     def read(self) -> list[dict[str, Any]]:

@@ -114,16 +114,17 @@ def compose(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> Itera
             built = create_agent.build(replace(settings, client_config=CLIENT_CONFIG.merge(config or Config())))
             applications.append(built)
             # moto needs no ENDPOINT_URL, which is what allows test keys in a local run.
-            allowed = built.allow_test_keys or not (world.proxy or "ENDPOINT_URL" in (changed or {}))
-            return replace(built, secrets=SecretBox(kms, built.secrets.key_id), allow_test_keys=allowed)
+            allowed = built.access.allow_test_keys or not (world.proxy or "ENDPOINT_URL" in (changed or {}))
+            access = replace(built.access, allow_test_keys=allowed)
+            return replace(built, secrets=SecretBox(kms, built.secrets.key_id), access=access)
 
         return application
 
     yield build
     for app in applications:
-        app.keys.client.close()
-        if app.rate_limiter:
-            app.rate_limiter.client.close()
+        app.access.keys.client.close()
+        if app.access.rate_limiter:
+            app.access.rate_limiter.client.close()
     for client in clients:
         client.close()
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import create_agent
+import get_agent
 from call_agents.agents.store import agent_from_item
 from tests.local import aws
-from tests.support.events import LambdaContext, http_event
+from tests.support.events import PATH, LambdaContext, http_event
 from tests.support.http import HttpResponse
 from tests.support.samples import EXAMPLE, MINIMUM
 from tests.support.template import Template
@@ -19,12 +20,12 @@ MAX_BATCH = 25
 
 @dataclass(frozen=True)
 class Client:
-    """A caller of `create_agent` behind a gateway that sends payload format 2.0.
+    """A caller of `create_agent` and `get_agent` behind a gateway that sends payload format 2.0.
 
     Parameters
     ----------
     app : Application
-        What the handler runs with.
+        What the handler of `create_agent` runs with.
     key, workspace_id : str
         Sent with every request.
     """
@@ -37,6 +38,11 @@ class Client:
     def headers(self) -> dict[str, str]:
         """Headers of every request."""
         return {"content-type": "application/json", "x-api-key": self.key, "x-workspace-id": self.workspace_id}
+
+    @property
+    def reader(self) -> get_agent.Application:
+        """What the handler of `get_agent` runs with."""
+        return get_agent.Application(self.app.access, self.app.agents, self.app.now)
 
     def event(self, body: object = MINIMUM, headers: Mapping[str, str | None] | None = None) -> dict[str, Any]:
         """Return an event. A header of None is left out; a body that is text or None is sent as it is."""
@@ -54,6 +60,18 @@ class Client:
     def post(self, body: object = MINIMUM, headers: Mapping[str, str | None] | None = None) -> HttpResponse:
         """Send a body."""
         return self.send(self.event(body, headers))
+
+    def get(
+        self, agent_id: str, headers: Mapping[str, str | None] | None = None, *, method: str = "GET"
+    ) -> HttpResponse:
+        """Read an agent back."""
+        sent = {name: value for name, value in {**self.headers, **(headers or {})}.items() if value is not None}
+        return self.read(http_event(method=method, path=f"{PATH}/{agent_id}", headers=sent))
+
+    def read(self, event: object) -> HttpResponse:
+        """Invoke the handler of `get_agent` with an event."""
+        result = get_agent.handle(event, LambdaContext(), lambda: self.reader)
+        return HttpResponse(result["statusCode"], result["headers"], result["body"])
 
     def change(self, base: dict[str, Any] = EXAMPLE, /, **members: object) -> HttpResponse:
         """Send the API page's example with some members changed."""
@@ -84,6 +102,12 @@ class Stage:
     def stored(self) -> list[dict[str, Any]]:
         """The stored agents, as they would be returned."""
         return [agent_from_item(item).body() for item in self.items]
+
+    def change(self, agent: dict[str, Any], **attributes: str) -> None:
+        """Change text attributes of an agent's item, as something else could."""
+        key = {name: {"S": agent[name]} for name in ("workspaceId", "_id")}
+        updates: Any = {name: {"Action": "PUT", "Value": {"S": value}} for name, value in attributes.items()}
+        self.clients.dynamodb.update_item(TableName="AgentsTable", Key=key, AttributeUpdates=updates)
 
     def clear(self) -> None:
         """Delete all items."""

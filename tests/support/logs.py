@@ -10,10 +10,12 @@ from typing import Any
 
 import activate_agent
 import create_agent
+import get_agent
 import manage_api_keys
+import publish_agent_events
 import reactivate_agent
 
-FUNCTIONS = (activate_agent, create_agent, manage_api_keys, reactivate_agent)
+FUNCTIONS = (activate_agent, create_agent, get_agent, manage_api_keys, publish_agent_events, reactivate_agent)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 from tests.support import http
 from tests.support.events import PATH
@@ -43,6 +44,19 @@ class Server:
         sent = self.body if body is None else body
         return http.send(self.origin + path, sent, {**self.headers, **(headers or {})}, method=method)
 
+    def wait_while_pending(self, agent_id: str) -> dict[str, Any]:
+        """Read an agent back until its key was tried; return it."""
+        for _ in range(300):
+            agent: dict[str, Any] = self.send(b"", method="GET", path=f"{PATH}/{agent_id}").body
+            if agent["status"] != "pending":
+                return agent
+            time.sleep(0.1)
+        raise TimeoutError(agent_id)
+
+    def events(self, count: int) -> list[str]:
+        """Wait for that many lines after the introduction, which are events; return them."""
+        return [next(self.process.stdout) for _ in range(count)] if self.process.stdout else []
+
     def stop(self) -> str:
         """Press Ctrl-C; return what was logged."""
         self.process.send_signal(signal.SIGINT)
@@ -62,11 +76,11 @@ def serving(*arguments: str) -> Iterator[Server]:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
         signal.signal(signal.SIGINT, previous)
         try:
-            # The `curl` line comes first, the command that shows an agent last.
+            # The `curl` line comes first, the heading of the events last.
             lines = []
             for line in process.stdout or ():
                 lines.append(line)
-                if " agent WORKSPACE ID" in line:
+                if line.startswith("Events "):
                     break
             curl = next((line for line in lines if line.startswith("curl ")), None)
             if curl is None:
@@ -80,7 +94,7 @@ def serving(*arguments: str) -> Iterator[Server]:
                 url=words[2],
                 headers={name: value for name, _, value in headers},
                 body=words[words.index("-d") + 1],
-                aws_url=lines[-1].split()[-1],
+                aws_url=next(line for line in lines if " agent WORKSPACE ID" in line).split()[-1],
             )
         finally:
             if process.poll() is None:

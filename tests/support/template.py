@@ -63,10 +63,12 @@ class Template:
         """Seconds that a function may take."""
         return float(self.content["Globals"]["Function"]["Timeout"])
 
-    def routes(self, function: str) -> set[tuple[str, str]]:
-        """Return method, which may be ``ANY``, and path of each of a function's routes."""
-        events = self.resources("AWS::Serverless::Function")[function]["Events"].values()
-        return {(event["Properties"]["Method"], event["Properties"]["Path"]) for event in events}
+    @property
+    def routes(self) -> dict[str, str]:
+        """The function of each path of the API, by logical id. It gets all methods."""
+        functions = self.resources("AWS::Serverless::Function")
+        events = [(name, event) for name in functions for event in functions[name].get("Events", {}).values()]
+        return {event["Properties"]["Path"]: name for name, event in events if event["Type"] == "HttpApi"}
 
     def resolve(self, value: str | dict[str, str]) -> str:
         """Resolve a literal, ``!Ref`` or ``!Sub``."""

@@ -19,7 +19,7 @@ OWN: dict[str, Any] = {
     "updatedAt": "2026-01-01T12:00:00.000Z",
 }
 REQUEST: dict[str, Any] = {
-    **{name: name for name in RESPONSE_FIELDS if name not in OWN},
+    **{name: name for name in RESPONSE_FIELDS if name not in (*OWN, "statusReason")},
     "ttsModel": {"provider": "rime", "voiceId": "v"},
 }
 
@@ -36,10 +36,11 @@ def build(request: dict[str, Any], encrypted_key: str | None = None) -> Agent:
 
 
 def test_the_server_sets_its_own_fields_whatever_is_sent() -> None:
-    agent = build({**dict.fromkeys(OWN, "forged"), **REQUEST, "status": "forged", "extra": 1})
+    forged = {**dict.fromkeys(OWN, "forged"), **REQUEST, "status": "forged", "statusReason": "forged"}
+    agent = build({**forged, "extra": 1})
 
     assert agent.fields == {**REQUEST, **OWN, "status": "ready"}
-    assert tuple(agent.fields) == RESPONSE_FIELDS
+    assert tuple(agent.fields) == tuple(name for name in RESPONSE_FIELDS if name != "statusReason")
     assert agent.extra == {"extra": 1}
     assert agent.body() == {**agent.fields, "extra": 1}
     assert agent.encrypted_key is None

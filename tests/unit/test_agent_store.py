@@ -7,17 +7,14 @@ from typing import Any
 import pytest
 
 from call_agents.agents.agent import Agent
-from call_agents.agents.store import MAX_GROWTH, AgentStore, agent_from_item, agent_item, check_size
+from call_agents.agents.store import AgentStore, Created, agent_from_item, agent_item
 from call_agents.shared.config import Settings
-from call_agents.shared.dynamodb import MAX_ITEM_BYTES
 from call_agents.shared.errors import (
     IdempotencyKeyReused,
     InternalError,
-    PayloadTooLarge,
     ServiceUnavailable,
     UnknownOutcome,
 )
-from call_agents.shared.json_values import parse_json
 from tests.support.client import Stage
 from tests.support.faults import lose_requests, lose_responses, refuse
 
@@ -62,12 +59,51 @@ def test_item_has_unknown_fields_in_a_map_of_their_own() -> None:
     assert agent_from_item(ITEM) == AGENT
 
 
-@pytest.mark.parametrize("name", ["status", "extraFields"])
-def test_incomplete_item_is_an_error_that_names_the_attribute(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "attribute"),
+    [
+        ("status", None),
+        ("status", {"S": "archived"}),
+        ("status", {"S": "error"}),  # without a reason
+        ("extraFields", None),
+        ("extraFields", {"S": "x"}),
+        ("extraFields", {"M": {"a": {"B": b"x"}}}),
+        ("name", {"SS": ["x"]}),
+        ("name", {"NULL": True}),
+        ("settings", {"M": {"speed": {"B": b"x"}}}),
+        ("ttsModel", {"M": {"provider": {"S": "rime"}, "language": {"S": "en"}}}),
+        ("requestDigest", None),
+        ("requestDigest", {"N": "1"}),
+    ],
+)
+def test_a_damaged_item_is_an_error_that_names_the_attribute(
+    store: AgentStore, stage: Stage, name: str, attribute: dict[str, Any] | None
+) -> None:
+    damaged = {**{key: value for key, value in ITEM.items() if key != name}, **({name: attribute} if attribute else {})}
+    stage.clients.dynamodb.put_item(TableName="AgentsTable", Item=damaged)
     with pytest.raises(InternalError) as caught:
-        agent_from_item({key: value for key, value in ITEM.items() if key != name})
+        store.create(AGENT, "digest", "another")
 
-    assert caught.value.internal == f"malformed agent: {name}"
+    path = {"status": "statusReason"}.get(name) if attribute == {"S": "error"} else name
+    assert caught.value.internal.partition(".")[0] == f"malformed agent: {path}"
+
+
+def test_an_attribute_that_something_else_added_is_ignored(store: AgentStore, stage: Stage) -> None:
+    added = {**ITEM, "index": {"B": b"x"}, "statusReason": {"S": "invalid_key"}}
+    del added["writeToken"]
+    stage.clients.dynamodb.put_item(TableName="AgentsTable", Item=added)
+
+    assert store.create(AGENT, "digest", "another") == Created(AGENT, replayed=True)
+
+
+def test_a_replay_is_found_without_writing(store: AgentStore, stage: Stage) -> None:
+    assert store.find_replay("workspace-a", FIELDS["_id"], "digest") is None
+    store.create(AGENT, "digest", "token")
+
+    assert store.find_replay("workspace-a", FIELDS["_id"], "digest") == AGENT
+    with pytest.raises(IdempotencyKeyReused):
+        store.find_replay("workspace-a", FIELDS["_id"], "another")
+    assert stage.items == [ITEM]
 
 
 def test_first_write_stores_the_agent(store: AgentStore, stage: Stage) -> None:
@@ -215,30 +251,3 @@ def test_a_result_that_cannot_be_recorded_is_unavailable(store: AgentStore) -> N
     with pytest.raises(ServiceUnavailable) as caught:
         store.record_result(AGENT, None, NOON)
     assert caught.value.internal == "UpdateItem: ConnectionClosedError"
-
-
-def test_too_large_an_item_names_its_largest_field() -> None:
-    blob = {"blob": "x" * (MAX_ITEM_BYTES - 3 - 1 - len("variables") - 3 - 1 - len("blob"))}
-
-    check_size({"variables": blob}, MAX_ITEM_BYTES)
-    with pytest.raises(PayloadTooLarge) as caught:
-        check_size({"name": "A", "variables": blob}, MAX_ITEM_BYTES)
-    assert [(detail.path, detail.code) for detail in caught.value.details] == [("variables", "item_too_large")]
-    assert caught.value.public == (
-        "variables: must be smaller: an agent can have at most 358400 bytes, and each key and element counts"
-    )
-
-
-def test_only_text_that_may_be_too_large_is_counted() -> None:
-    too_large = {"variables": "x" * MAX_ITEM_BYTES}
-
-    check_size(too_large, MAX_ITEM_BYTES // MAX_GROWTH - 1)
-    with pytest.raises(PayloadTooLarge):
-        check_size(too_large, MAX_ITEM_BYTES // MAX_GROWTH)
-
-
-def test_the_shortest_text_that_is_too_large_is_refused() -> None:
-    numbers = "[" + ",".join(["1e37"] * (MAX_ITEM_BYTES // 22 + 1)) + "]"
-
-    with pytest.raises(PayloadTooLarge):
-        check_size({"numbers": parse_json(numbers)}, len(numbers))

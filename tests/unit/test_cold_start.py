@@ -43,7 +43,7 @@ def test_warm_up_sends_nothing_and_requests_work_afterwards(
     cold_start = start(RATE_LIMIT_PER_MINUTE=limit)
     app = create_agent.application()
     signed: list[str] = []
-    for table in (app.keys, app.rate_limiter):
+    for table in (app.access.keys, app.access.rate_limiter):
         if table:
             events: Any = table.client.meta.events
             events.register("before-sign", lambda operation_name, **_: signed.append(operation_name))

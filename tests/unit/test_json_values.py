@@ -58,7 +58,6 @@ def test_a_number_that_decimal_cannot_hold_is_nan(text: str) -> None:
         ("{'a':1}", "line 1, column 2"),
         ("[1,\n 01]", "line 2, column 3"),
         ("{}{}", "line 1, column 3"),
-        ('{"a":"\x01"}', "line 1, column 7"),
     ],
 )
 def test_what_is_not_json_is_refused_without_repeating_it(text: str, place: str) -> None:
@@ -68,6 +67,22 @@ def test_what_is_not_json_is_refused_without_repeating_it(text: str, place: str)
     assert caught.value.public.startswith(f"The body is not JSON: there is a mistake at {place}. Send ")
     # The parser's exception would hold the whole body.
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("character", "what_to_do"),
+    [
+        ("\n", "a line break must be written \\n"),
+        ("\r\n", "a line break must be written \\r\\n"),
+        ("\t", "a tab must be written \\t"),
+        ("\x01", "the control character must be written \\u0001"),
+    ],
+)
+def test_a_raw_control_character_in_a_string_is_named(character: str, what_to_do: str) -> None:
+    with pytest.raises(InvalidJson) as caught:
+        parse_json(f'{{"a":\n"b{character}"}}')
+
+    assert f"at line 2, column 3. In a string, {what_to_do}. Send " in caught.value.public
 
 
 @pytest.mark.parametrize("text", ["+1", ".5", "1.", "[1,]", '"\\u00"', '{"a":"\\q"}', "0x1", "\ufeff{}", "[" * 100_000])

@@ -12,7 +12,10 @@ from call_agents.agents.store import AgentStore
 from call_agents.shared.config import Settings
 from call_agents.shared.errors import InternalError
 from call_agents.shared.invocation import Invocation
-from call_agents.shared.secret_box import SecretBox
+from call_agents.shared.secret_box import SecretBox, UndecryptableError
+
+KEY_UNREADABLE = "key_unreadable"
+"""Reason for `ERROR` when the stored ciphertext cannot be decrypted."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,10 @@ class Activation:
         if agent.encrypted_key is None:
             raise InternalError(internal="malformed agent: ttsModel.elevenLabsApiKey")
         invocation.timer.begin("decrypt")
-        key = self.secrets.decrypt(agent.encrypted_key, workspace_id=agent.workspace_id, agent_id=agent.id)
+        try:
+            key = self.secrets.decrypt(agent.encrypted_key, workspace_id=agent.workspace_id, agent_id=agent.id)
+        except UndecryptableError:
+            return KEY_UNREADABLE
         invocation.timer.begin("elevenLabs")
         return self.elevenlabs.try_voice(key, agent.voice_id)
 

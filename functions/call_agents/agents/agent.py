@@ -21,7 +21,7 @@ class Agent:
     Parameters
     ----------
     fields : dict
-        `RESPONSE_FIELDS` and their values.
+        Values of `RESPONSE_FIELDS`; ``statusReason`` only with the status `ERROR`.
     extra : dict
         Unknown fields of the request. They are kept apart, so that no client can set what the server trusts.
     """
@@ -48,6 +48,26 @@ class Agent:
     def updated_at(self) -> str:
         """Time of the last change."""
         return self._text("updatedAt")
+
+    @property
+    def status_reason(self) -> str | None:
+        """Why the status is `ERROR`; None when it is not."""
+        return self.fields.get("statusReason")
+
+    @property
+    def user_id(self) -> str:
+        """Owner of the API key that created the agent."""
+        return self._text("userId")
+
+    @property
+    def created_at(self) -> str:
+        """Time of creation."""
+        return self._text("createdAt")
+
+    @property
+    def provider(self) -> str:
+        """Who makes the voice."""
+        return self._text("ttsModel", "provider")
 
     @property
     def voice_id(self) -> str:
@@ -120,5 +140,6 @@ def new_agent(
         "createdAt": timestamp,
         "updatedAt": timestamp,
     }
-    fields = {name: values.pop(name) for name in RESPONSE_FIELDS}
+    values.pop("statusReason", None)
+    fields = {name: values.pop(name) for name in RESPONSE_FIELDS if name in values}
     return Agent(fields, extra=values)

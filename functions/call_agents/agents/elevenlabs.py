@@ -1,8 +1,8 @@
 """Tries an ElevenLabs key with a voice.
 
 Source: "Get voice" and "Errors" of ElevenLabs' API reference. An error is ``{"detail": {"code", "status", "message",
-…}}``; older ones have no ``code``, and 422 has a list in ``detail``. Only a definite error decides. Anything else is
-treated as transient and retried.
+…}}``; older ones have no ``code``, and 422 has a list in ``detail``. A 4xx of this shape is definite, unless its status
+means that a retry can help. Anything else, such as a proxy's page, is treated as transient and retried.
 """
 
 import json
@@ -20,6 +20,11 @@ from call_agents.shared.errors import ServiceUnavailable
 INVALID_KEY = "invalid_key"
 VOICE_NOT_FOUND = "voice_not_found"
 MISSING_PERMISSION = "missing_permission"
+KEY_REFUSED = "key_refused"
+"""Any other definite error: payment, quota, unusual activity, a forbidden address."""
+
+_TRANSIENT = frozenset((HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS))
+"""Client errors that a retry can help against."""
 
 MAX_RESPONSE_BYTES = 1024 * 1024
 """The description of a voice has a few kilobytes."""
@@ -42,7 +47,7 @@ _REASONS = {
     (400, "invalid_uid"): VOICE_NOT_FOUND,
     (422, "voice_id"): VOICE_NOT_FOUND,
 }
-"""Definite errors, by status and by error code or, for 422, by the invalid parameter."""
+"""Reasons other than `KEY_REFUSED`, by status and by error code or, for 422, by the invalid parameter."""
 
 
 class _TooLongError(Exception):
@@ -80,7 +85,7 @@ class ElevenLabs:
         Returns
         -------
         str or None
-            None when the key works with the voice; else one of the three reasons above.
+            None when the key works with the voice; else one of the four reasons above.
 
         Raises
         ------
@@ -92,12 +97,15 @@ class ElevenLabs:
         status, body = self._get(f"{self.url}/v1/voices/{voice_id}", key)
         if status == HTTPStatus.OK and isinstance(body, dict) and body.get("voice_id") == voice_id:
             return None
-        # Codes are logged, and a response could repeat the key.
-        codes = [code for code in _codes(body) if key not in code]
+        codes = _codes(body)
         for code in codes:
             if (status, code) in _REASONS:
                 return _REASONS[status, code]
-        raise ServiceUnavailable(internal=" ".join(["ElevenLabs:", str(status), *codes]))
+        if codes and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _TRANSIENT:
+            return KEY_REFUSED
+        # These codes are logged, and a response could repeat the key.
+        shown = [code for code in codes if key not in code]
+        raise ServiceUnavailable(internal=" ".join(["ElevenLabs:", str(status), *shown]))
 
     def _get(self, url: str, key: str) -> tuple[int, Any]:
         # Not kept alive: the connection would be dead after Lambda froze the environment.
@@ -152,13 +160,14 @@ def _parsed(content: bytes) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _codes(body: object) -> list[str]:
-    """Return the error codes of a response, new format first; only codes that look safe to log."""
+    """Return the error codes of a response, new format first; only text that looks like a code."""
     detail = body.get("detail") if isinstance(body, dict) else None
     found: list[object] = []
     if isinstance(detail, dict):
         found = [detail.get("code"), detail.get("status")]
     elif isinstance(detail, list) and detail:
-        found = ["voice_id"] if {_parameter(problem) for problem in detail} == {"voice_id"} else []
+        parameters = {_parameter(problem) for problem in detail}
+        found = [] if "" in parameters else ["voice_id" if parameters == {"voice_id"} else "validation_error"]
     return list(dict.fromkeys(code for code in found if isinstance(code, str) and _CODE.fullmatch(code)))
 
 

@@ -25,8 +25,10 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from call_agents.shared.json_values import Json
+from call_agents.shared.secret_box import ENCRYPTED_PREFIX
 
 RIME = "rime"
+ELEVENLABS = "elevenlabs"
 ELEVENLABS_BYO = "11labs_byo"
 OTHER_PROVIDER = "any other provider"
 TTS_TAGS = (RIME, ELEVENLABS_BYO, OTHER_PROVIDER)
@@ -34,12 +36,18 @@ TTS_TAGS = (RIME, ELEVENLABS_BYO, OTHER_PROVIDER)
 
 DEFAULT_RIME_VOICE = "mistv2_Wildflower"
 DEFAULT_LLM_MODEL = "gpt-4o-mini"
-MAX_NAME = 256
+MAX_NAME = MAX_VOICE_ID = 256
 MAX_ITEMS = 100
 MAX_LEVEL = 2
 MIN_LEVEL_MAGNITUDE = -130
+MAX_ELEVENLABS_KEY = 512
 
 _VISIBLE_ASCII = re.compile("[!-~]+")
+# Agents that were created before December 2026 have no prefix. Their form is long Base64 of random bytes, as no key is.
+_ENCRYPTED = re.compile(
+    f"{ENCRYPTED_PREFIX}.*|(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/]{{88,}}={{0,2}}", re.DOTALL
+)
+_VOICE_ID_OF_ELEVENLABS = re.compile("[A-Za-z0-9_-]{1,64}")
 
 # RFC 5646 §2.1, without what its registry has no use for: grandfathered tags, and languages of four letters and more.
 _LANGUAGE_TAG = re.compile(
@@ -64,6 +72,22 @@ def visible_ascii(value: str) -> str:
     """Require text that can be sent in a header."""
     if not _VISIBLE_ASCII.fullmatch(value):
         raise PydanticCustomError("visible_ascii", "must consist of visible ASCII characters")
+    return value
+
+
+def not_encrypted(value: str) -> str:
+    """Refuse the encrypted form of a key: it would be encrypted once more, and never work."""
+    if _ENCRYPTED.fullmatch(value):
+        raise PydanticCustomError(
+            "encrypted_value", "is the encrypted form from a response; send the ElevenLabs key itself"
+        )
+    return value
+
+
+def voice_id_of_elevenlabs(value: str) -> str:
+    """Require what can be the id of a voice at ElevenLabs."""
+    if not _VOICE_ID_OF_ELEVENLABS.fullmatch(value):
+        raise PydanticCustomError("voice_id", "must be an ElevenLabs voice id: 1 to 64 letters, digits, _ or -")
     return value
 
 
@@ -95,7 +119,7 @@ def tts_variant(value: object) -> str:
 
 
 # The JSON Schema of rules in code, for the OpenAPI document. Pydantic cannot derive it.
-_NAME_SCHEMA = {"type": "string", "pattern": r"^\s*\S([\s\S]{0,254}\S)?\s*$"}
+_TRIMMED_SCHEMA = {"type": "string", "pattern": r"^\s*\S([\s\S]{0,254}\S)?\s*$"}
 _LEVEL_SCHEMA = {
     "type": "number",
     "minimum": 0,
@@ -106,7 +130,7 @@ _EMPTY_LIST: dict[str, Any] = {"default": []}
 _EMPTY_OBJECT: dict[str, Any] = {"default": {}}
 
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME), WithJsonSchema(_NAME_SCHEMA)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME), WithJsonSchema(_TRIMMED_SCHEMA)
 ]
 Level = Annotated[Any, BeforeValidator(level), WithJsonSchema(_LEVEL_SCHEMA)]
 LanguageTag = Annotated[
@@ -114,11 +138,26 @@ LanguageTag = Annotated[
     Field(max_length=128, json_schema_extra={"pattern": f"^({_LANGUAGE_TAG.pattern})$"}),
     AfterValidator(language_tag),
 ]
-VoiceId = Annotated[str, Field(min_length=1, max_length=256)]
+VoiceId = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_VOICE_ID),
+    WithJsonSchema(_TRIMMED_SCHEMA),
+]
+ElevenLabsVoiceId = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1),
+    AfterValidator(voice_id_of_elevenlabs),
+    WithJsonSchema({"type": "string", "pattern": rf"^\s*{_VOICE_ID_OF_ELEVENLABS.pattern}\s*$"}),
+]
 ElevenLabsApiKey = Annotated[
     str,
-    Field(min_length=1, max_length=512, json_schema_extra={"pattern": f"^{_VISIBLE_ASCII.pattern}$"}),
+    Field(
+        min_length=1,
+        max_length=MAX_ELEVENLABS_KEY,
+        json_schema_extra={"pattern": f"^(?!{ENCRYPTED_PREFIX}){_VISIBLE_ASCII.pattern}$"},
+    ),
     AfterValidator(visible_ascii),
+    AfterValidator(not_encrypted),
 ]
 PhoneNumberId = Annotated[str, Field(min_length=1, max_length=128)]
 PhoneNumberIds = Annotated[
@@ -157,6 +196,7 @@ class RimeTtsModel(TtsModel):
 class ByoTtsModel(TtsModel):
     """How the agent speaks with a voice of ElevenLabs and the customer's own key."""
 
+    voiceId: Annotated[ElevenLabsVoiceId, Field(description="ElevenLabs' id of the voice.")]
     elevenLabsApiKey: Annotated[  # type: ignore[misc]  # required here and forbidden there, which is no subtype
         ElevenLabsApiKey,
         Field(description="The customer's ElevenLabs key. It is stored and returned only in encrypted form."),
@@ -195,9 +235,10 @@ class AgentSettings(TypedDict):
 class CreateAgentRequest(TypedDict):
     """The agent to create.
 
-    Unknown fields are kept and returned. Fields that only the server sets (`_id`, `status`, `createdAt` …) are ignored,
-    so that a response can be posted again as a clone. A field named like the ElevenLabs key is refused anywhere but in
-    `ttsModel`, because it would be stored in plain text.
+    Unknown fields are kept and returned, but a misspelt name of a known one is refused. `null` for an optional field is
+    the same as leaving it out. Fields that only the server sets (`_id`, `status`, `createdAt` …) are ignored, so that a
+    response can be posted again as a clone. An ElevenLabs key anywhere but in `ttsModel.elevenLabsApiKey` is refused,
+    because it would be stored in plain text; so is any API key, token or secret at the top and in `ttsModel`.
     """
 
     name: Annotated[
@@ -255,7 +296,7 @@ class TtsModelResponse(TypedDict):
     """How the agent speaks."""
 
     provider: Annotated[str, Field(description="Who makes the voice.")]
-    voiceId: Annotated[VoiceId, Field(description="The provider's id of the voice.")]
+    voiceId: Annotated[str, Field(description="The provider's id of the voice.")]
     language: Annotated[LanguageTag, Field(description="BCP 47 tag of the voice's language.")]
     name: NotRequired[Annotated[str, Field(description="Display name of the voice, when one was sent.")]]
     elevenLabsApiKey: NotRequired[
@@ -265,7 +306,7 @@ class TtsModelResponse(TypedDict):
 
 @with_config(_WIRE)
 class AgentResponse(TypedDict):
-    """The agent as it was created, with the unknown fields of the request."""
+    """The agent as it is now, with the unknown fields of the request that created it."""
 
     _id: Annotated[AgentId, Field(description="Id of the agent.")]
     workspaceId: Annotated[str, Field(description="Workspace that the agent belongs to.")]
@@ -289,6 +330,17 @@ class AgentResponse(TypedDict):
         Field(
             description="`ready` to be used; `pending` until an own ElevenLabs key was tried; `error` when that failed."
         ),
+    ]
+    statusReason: NotRequired[
+        Annotated[
+            Literal["invalid_key", "voice_not_found", "missing_permission", "key_refused", "key_unreadable"],
+            Field(
+                description="Why `status` is `error`, and only then. ElevenLabs does not know the key (`invalid_key`) "
+                "or the voice (`voice_not_found`), the key lacks a permission (`missing_permission`) or is refused for "
+                "another reason, such as payment or quota (`key_refused`), or the stored key cannot be decrypted "
+                "(`key_unreadable`)."
+            ),
+        ]
     ]
     currentNode: Annotated[str | None, Field(description="Where in its flow the agent is; `null` at creation.")]
     variables: Annotated[dict[str, Any], Field(description="Custom variables stored with the agent.")]

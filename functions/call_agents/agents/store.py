@@ -4,25 +4,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from aws_lambda_powertools.utilities.parser import parse
+from pydantic import ValidationError
+
 from call_agents.agents.agent import ERROR, READY, RESPONSE_FIELDS, Agent
+from call_agents.agents.models import AgentResponse
 from call_agents.shared.aws import translate_errors
-from call_agents.shared.dynamodb import MAX_ITEM_BYTES, Item, from_item, size_in_bytes, to_item
-from call_agents.shared.errors import (
-    IdempotencyKeyReused,
-    InternalError,
-    PayloadTooLarge,
-    ServiceUnavailable,
-    UnknownOutcome,
-)
-from call_agents.shared.field_errors import FieldError, child_path
+from call_agents.shared.dynamodb import Item, NotJsonError, from_attribute, to_item
+from call_agents.shared.errors import IdempotencyKeyReused, InternalError, ServiceUnavailable, UnknownOutcome
+from call_agents.shared.field_errors import from_pydantic
 from call_agents.shared.json_values import Json, iso
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import GetItemInputTypeDef, PutItemInputTypeDef, UpdateItemInputTypeDef
-
-MAX_GROWTH = 5
-"""Bytes in an item for one character of JSON, at most: ``1e37,`` takes 22."""
 
 
 @dataclass(frozen=True)
@@ -51,30 +46,43 @@ def agent_item(agent: Agent, digest: str, token: str) -> Item:
 
 
 def agent_from_item(item: Item) -> Agent:
-    """Return the agent of an item; raise InternalError naming the attribute that it lacks."""
-    values = from_item(item)
-    for name in (*RESPONSE_FIELDS, "extraFields"):
-        if name not in values:
-            raise InternalError(internal=f"malformed agent: {name}")
-    return Agent({name: values[name] for name in RESPONSE_FIELDS}, values["extraFields"])
+    """Return the agent of an item; raise InternalError naming the attribute that something else has damaged."""
+    fields = {name: _value(item, name) for name in RESPONSE_FIELDS if name in item}
+    if fields.get("status") != ERROR:
+        fields.pop("statusReason", None)
+    elif "statusReason" not in fields:
+        raise _damaged("statusReason")
+    try:
+        parse(event=fields, model=AgentResponse)
+    except ValidationError as error:
+        damaged = from_pydantic(error)[0].path
+    else:
+        extra = _value(item, "extraFields")
+        if not isinstance(extra, dict):
+            raise _damaged("extraFields")
+        return Agent(fields, {name: extra[name] for name in extra if name not in RESPONSE_FIELDS})
+    raise _damaged(damaged)  # outside the except block, because ValidationError holds the item
 
 
-def check_size(request: dict[str, Json], text_length: int) -> None:
-    """Raise PayloadTooLarge, naming the largest field, when DynamoDB would refuse the item of a request.
+def _value(item: Item, name: str) -> Json:
+    try:
+        return from_attribute(item[name])
+    except (KeyError, NotJsonError):
+        raise _damaged(name) from None
 
-    Parameters
-    ----------
-    request : dict
-        The valid request.
-    text_length : int
-        Length of its JSON text. Most are so short that nothing has to be counted.
-    """
-    if text_length * MAX_GROWTH < MAX_ITEM_BYTES or size_in_bytes(request) <= MAX_ITEM_BYTES:
-        return
-    largest = max(request, key=lambda name: size_in_bytes(request[name]))
-    message = f"must be smaller: an agent can have at most {MAX_ITEM_BYTES} bytes, and each key and element counts"
-    detail = FieldError(child_path("", largest), "item_too_large", message)
-    raise PayloadTooLarge(f"{detail.path}: {message}", details=[detail])
+
+def _damaged(name: str) -> InternalError:
+    return InternalError(internal=f"malformed agent: {name}")
+
+
+def _replay(existing: Item, digest: str) -> Agent:
+    """Return the agent of an existing item; raise IdempotencyKeyReused when another request created it."""
+    stored = _value(existing, "requestDigest")
+    if not isinstance(stored, str):
+        raise _damaged("requestDigest")
+    if stored != digest:
+        raise IdempotencyKeyReused
+    return agent_from_item(existing)
 
 
 def put_request(table: str, item: Item) -> "PutItemInputTypeDef":
@@ -152,7 +160,7 @@ class AgentStore:
         UnknownOutcome
             When the write failed or its outcome is unknown; a retry with the same idempotency key finds out.
         InternalError
-            When DynamoDB rejects the item as malformed.
+            When DynamoDB rejects the item as malformed, or the existing one is damaged.
         """
         unknown_outcome = ""
         try:
@@ -162,12 +170,26 @@ class AgentStore:
             existing = self._verify(agent, error)
         if existing is None:
             return Created(agent, replayed=False)
-        if existing["requestDigest"] != {"S": digest}:
-            raise IdempotencyKeyReused
-        is_ours = existing["writeToken"] == {"S": token}
+        found = _replay(existing, digest)
+        is_ours = existing.get("writeToken") == {"S": token}
         if is_ours and not unknown_outcome:
             unknown_outcome = "PutItem: the response was lost"
-        return Created(agent_from_item(existing), replayed=not is_ours, unknown_outcome=unknown_outcome)
+        return Created(found, replayed=not is_ours, unknown_outcome=unknown_outcome)
+
+    def find_replay(self, workspace_id: str, agent_id: str, digest: str) -> Agent | None:
+        """Return the agent that the same request created before, or None when there is no agent with this id.
+
+        Raises
+        ------
+        IdempotencyKeyReused
+            When a different request stored an agent under this id.
+        ServiceUnavailable
+            When DynamoDB throttled, failed or timed out.
+        InternalError
+            When the stored item is damaged.
+        """
+        existing = self._get(workspace_id, agent_id)
+        return None if existing is None else _replay(existing, digest)
 
     def _put(self, item: Item) -> Item | None:
         """Write the item; return the one that exists instead, if any."""
@@ -200,7 +222,7 @@ class AgentStore:
         ServiceUnavailable
             When DynamoDB throttled, failed or timed out.
         InternalError
-            When the stored item is malformed.
+            When the stored item is damaged.
         """
         item = self._get(workspace_id, agent_id)
         return None if item is None else agent_from_item(item)

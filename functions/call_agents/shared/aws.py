@@ -1,7 +1,9 @@
 """boto3 clients with bounded time, and their errors as ours."""
 
+import json
 import logging
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
     from botocore.hooks import BaseEventHooks
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_events import EventBridgeClient
     from types_boto3_kms import KMSClient
 
 MAX_ATTEMPTS = 3
@@ -43,8 +46,15 @@ _AMAZON_ROOTS = Path(__file__).with_name("amazon_roots.pem")
 
 # The request itself was wrong. That is our bug, and a retry does not help.
 _MALFORMED = frozenset(("ValidationException", "SerializationException"))
-# Expected results of a conditional write, which the caller handles.
-_CONDITION_FAILED = frozenset(("ConditionalCheckFailedException", "TransactionCanceledException"))
+# Results that the caller handles: of a conditional write, and of decrypting what cannot be decrypted.
+_RESULTS = frozenset(
+    (
+        "ConditionalCheckFailedException",
+        "TransactionCanceledException",
+        "InvalidCiphertextException",
+        "IncorrectKeyException",
+    )
+)
 
 
 def dynamodb_client(config: Config, endpoint_url: str | None, roots: str | None) -> "DynamoDBClient":
@@ -67,6 +77,14 @@ def dynamodb_client(config: Config, endpoint_url: str | None, roots: str | None)
 def kms_client(config: Config, endpoint_url: str | None, roots: str | None) -> "KMSClient":
     """Make a KMS client; parameters as for `dynamodb_client`."""
     client = boto3.client("kms", config=config, endpoint_url=endpoint_url, verify=roots)
+    _protect(client.meta.events)
+    client.meta.events.register("after-call.kms.Encrypt", require_ciphertext)
+    return client
+
+
+def events_client(config: Config, endpoint_url: str | None, roots: str | None) -> "EventBridgeClient":
+    """Make an EventBridge client; parameters as for `dynamodb_client`."""
+    client = boto3.client("events", config=config, endpoint_url=endpoint_url, verify=roots)
     _protect(client.meta.events)
     return client
 
@@ -121,6 +139,23 @@ def refuse_foreign_response(http_response: "AWSResponse", parsed: Mapping[str, A
         raise ForeignResponseError
 
 
+def require_ciphertext(http_response: "AWSResponse", parsed: Mapping[str, Any], **_: object) -> None:
+    """Refuse a response of KMS without a proper ciphertext. Registered for botocore's event ``after-call.kms.Encrypt``.
+
+    botocore ignores what is not Base64, so a damaged ciphertext would be stored, and the key in it lost.
+
+    Raises
+    ------
+    ForeignResponseError
+        When the status is 200 and the ciphertext is missing, empty or not Base64.
+    """
+    if http_response.status_code != HTTPStatus.OK:
+        return
+    ciphertext = b64encode(parsed.get("CiphertextBlob", b"")).decode()
+    if not ciphertext or json.loads(http_response.content)["CiphertextBlob"] != ciphertext:
+        raise ForeignResponseError
+
+
 @contextmanager
 def translate_errors(operation: str) -> Iterator[None]:
     """Turn the errors of the AWS calls in this block into ours.
@@ -133,7 +168,7 @@ def translate_errors(operation: str) -> Iterator[None]:
     Raises
     ------
     ClientError
-        When a condition failed; that is a result, which the caller handles.
+        When a condition failed or a ciphertext is invalid; that is a result, which the caller handles.
     ServiceUnavailable
         When the service throttled, failed, timed out or refused us. The outcome of a write is unknown then.
     InternalError
@@ -143,7 +178,7 @@ def translate_errors(operation: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
-        if code in _CONDITION_FAILED:
+        if code in _RESULTS:
             raise
         kind = InternalError if code in _MALFORMED else ServiceUnavailable
         # Not chained: botocore's messages can hold values.

@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING
 from botocore.config import Config
 from botocore.httpsession import get_cert_path
 
-from call_agents.shared.aws import CLIENT_CONFIG, MAX_ATTEMPTS, attempts, dynamodb_client, kms_client, trusted_roots
+from call_agents.shared.aws import (
+    CLIENT_CONFIG,
+    MAX_ATTEMPTS,
+    attempts,
+    dynamodb_client,
+    events_client,
+    kms_client,
+    trusted_roots,
+)
 from call_agents.shared.errors import ConfigError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_events import EventBridgeClient
     from types_boto3_kms import KMSClient
 
 LOG_LEVELS = frozenset(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
@@ -120,3 +129,7 @@ class Settings:
     def kms(self) -> "KMSClient":
         """Make a KMS client."""
         return kms_client(self.client_config, self.endpoint_url, trusted_roots(self.variables))
+
+    def events(self) -> "EventBridgeClient":
+        """Make an EventBridge client."""
+        return events_client(self.client_config, self.endpoint_url, trusted_roots(self.variables))

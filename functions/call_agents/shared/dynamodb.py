@@ -1,4 +1,4 @@
-"""JSON values as DynamoDB attribute values, and their size in an item.
+"""JSON values as DynamoDB attribute values.
 
 boto3's own ``TypeSerializer`` is not used: it fails on numbers that DynamoDB can hold (38 digits near 1e-130), and its
 ``TypeDeserializer`` does not keep integers apart from fractions.
@@ -13,8 +13,9 @@ from call_agents.shared.json_values import Json, parse_number
 Item: TypeAlias = dict[str, Any]
 """Attribute values by name, as boto3's client takes and returns them."""
 
-MAX_ITEM_BYTES = 350 * 1024
-"""Bytes of a request's values in an item. DynamoDB's limit is 400 KB; the rest is a margin for what the server adds."""
+
+class NotJsonError(ValueError):
+    """An attribute is binary, which JSON cannot be: this code did not write it."""
 
 
 def to_attribute(value: Json) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def to_attribute(value: Json) -> dict[str, Any]:
 
 
 def from_attribute(attribute: Mapping[str, Any]) -> Json:
-    """Turn a DynamoDB attribute value back into the value that `to_attribute` was given."""
+    """Turn a DynamoDB attribute value back into the value that `to_attribute` was given; raise NotJsonError if none."""
     ((kind, content),) = attribute.items()
     if kind == "N":
         return parse_number(content)
@@ -42,6 +43,8 @@ def from_attribute(attribute: Mapping[str, Any]) -> Json:
         return {name: from_attribute(member) for name, member in content.items()}
     if kind == "L":
         return [from_attribute(element) for element in content]
+    if kind in {"B", "BS"}:
+        raise NotJsonError
     return None if kind == "NULL" else content
 
 
@@ -53,20 +56,3 @@ def to_item(values: Mapping[str, Json]) -> Item:
 def from_item(item: Mapping[str, Any]) -> dict[str, Json]:
     """Turn an item back into the values that `to_item` was given."""
     return {name: from_attribute(attribute) for name, attribute in item.items()}
-
-
-def size_in_bytes(value: Json) -> int:
-    """Return the size of a value in an item as DynamoDB counts it, rounded up.
-
-    Source: Developer Guide, "DynamoDB item sizes and formats": UTF-8 for strings and names, a byte for two digits and
-    one more for a number, three for an object or array and one for each of its members.
-    """
-    if isinstance(value, str):
-        return len(value) if value.isascii() else len(value.encode())
-    if isinstance(value, bool) or value is None:
-        return 1
-    if isinstance(value, dict):
-        return 3 + sum([1 + size_in_bytes(name) + size_in_bytes(member) for name, member in value.items()])
-    if isinstance(value, list):
-        return 3 + sum([1 + size_in_bytes(element) for element in value])
-    return 2 + len(str(value)) // 2

@@ -5,6 +5,7 @@
     ApiError
     ├── InvalidJson            400  not JSON, not an object, not UTF-8, empty
     ├── ValidationFailed       400  all field errors of the body at once
+    │   └── NotAllowed              every one is about the deployment's lists
     ├── MissingHeader          400
     ├── InvalidHeader          400
     ├── Unauthorized           401
@@ -12,10 +13,12 @@
     │   └── InvalidApiKey           unknown, revoked and expired look the same
     ├── WorkspaceForbidden     403  says nothing of whether the workspace exists
     ├── NotFound               404
+    │   └── AgentNotFound           malformed, unknown and another workspace's look the same
     ├── MethodNotAllowed       405
     ├── Conflict               409  an operator's command does not fit the state
     ├── PayloadTooLarge        413
     ├── UnsupportedMediaType   415
+    │   └── UnsupportedEncoding
     ├── IdempotencyKeyReused   422
     ├── RateLimitExceeded      429
     ├── InternalError          500  never shows internal details
@@ -34,6 +37,8 @@ from traceback import extract_tb
 from typing import Any, ClassVar
 
 from call_agents.shared.field_errors import FieldError
+
+_ENDPOINTS = "Create an agent with POST /v1/api/agents, and read it with GET /v1/api/agents/{agentId}."
 
 MAX_DETAILS = 100
 """Field errors reported for one body; 256 KiB can hold tens of thousands."""
@@ -103,6 +108,10 @@ class ValidationFailed(ApiError):
         super().__init__(message, details=details)
 
 
+class NotAllowed(ValidationFailed):
+    """The body is valid, but for values that the deployment's lists do not have, or no longer have."""
+
+
 class MissingHeader(ApiError):
     """A required header is absent or blank."""
 
@@ -158,7 +167,14 @@ class NotFound(ApiError):
 
     status = 404
     code = "not_found"
-    message = "There is nothing here. The API is POST /v1/api/agents."
+    message = f"There is nothing here. {_ENDPOINTS}"
+
+
+class AgentNotFound(NotFound):
+    """The workspace has no such agent; the response does not say whether another one has."""
+
+    code = "agent_not_found"
+    message = "This workspace has no agent with this id. Send the _id of a response, 24 characters, unchanged."
 
 
 class MethodNotAllowed(ApiError):
@@ -166,8 +182,11 @@ class MethodNotAllowed(ApiError):
 
     status = 405
     code = "method_not_allowed"
-    message = "Use POST: this endpoint only creates agents."
-    headers: Mapping[str, str] = {"Allow": "POST"}
+    message = f"This method cannot be used here. {_ENDPOINTS}"
+
+    def __init__(self, *allowed: str) -> None:
+        super().__init__()
+        self.headers = {"Allow": ", ".join(allowed)}
 
 
 class Conflict(ApiError):
@@ -178,7 +197,7 @@ class Conflict(ApiError):
 
 
 class PayloadTooLarge(ApiError):
-    """The body, or the item made of it, is over the limit."""
+    """The body is over the limit."""
 
     status = 413
     code = "payload_too_large"
@@ -192,6 +211,13 @@ class UnsupportedMediaType(ApiError):
     code = "unsupported_media_type"
     message = "Send the body as JSON, with the header Content-Type: application/json."
     headers: Mapping[str, str] = {"Accept": "application/json"}
+
+
+class UnsupportedEncoding(UnsupportedMediaType):
+    """The body is compressed; the response's ``Accept-Encoding`` says what is accepted (RFC 9110 §12.5.3)."""
+
+    message = "Send the body uncompressed, without the header Content-Encoding."
+    headers: Mapping[str, str] = {**UnsupportedMediaType.headers, "Accept-Encoding": "identity"}
 
 
 class IdempotencyKeyReused(ApiError):

@@ -10,12 +10,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from call_agents.shared.errors import InvalidJson, MethodNotAllowed, NotFound, PayloadTooLarge, UnsupportedMediaType
+from call_agents.shared.errors import (
+    InvalidJson,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    UnsupportedEncoding,
+    UnsupportedMediaType,
+)
 from call_agents.shared.invocation import Response
 from call_agents.shared.json_values import to_json
 
+AGENTS_PATH = "/v1/api/agents"
+
 MAX_BODY_BYTES = 256 * 1024
 
+# Parts between separators. A separator in a quoted string (RFC 9110 §5.6.4) does not count.
+_PREFERENCES = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
+_PARAMETERS = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*"?)+')
+_ESCAPED = re.compile(r"\\(.)")
 _REQUEST_ID = re.compile("[!-~]{1,128}")
 _HEADERS = {
     "Content-Type": "application/json",
@@ -30,8 +43,10 @@ class Request:
 
     Parameters
     ----------
-    method, path : str
+    method : str
         Empty when the event has none.
+    path : str
+        Without the event's stage; empty when the event has none.
     headers : Mapping[str, str]
         By lower-case name, without white space around the value.
     body : object
@@ -49,25 +64,27 @@ class Request:
     is_base64: bool
     id: str
 
-    def check_route(self, method: str, path: str) -> None:
-        """Raise NotFound or MethodNotAllowed unless this is the route. A stage may precede the path."""
-        if not self.path.endswith(path):
+    def check_method(self, *allowed: str) -> None:
+        """Raise MethodNotAllowed for any other method, and NotFound when the event has none."""
+        if not self.method:
             raise NotFound
-        if self.method != method:
-            raise MethodNotAllowed
+        if self.method not in allowed:
+            raise MethodNotAllowed(*allowed)
 
     def check_media_type(self) -> None:
-        """Raise UnsupportedMediaType unless ``Content-Type`` is JSON or absent."""
+        """Raise UnsupportedMediaType unless the body is JSON, UnsupportedEncoding when it is compressed."""
         content_type = self.headers.get("content-type", "")
         if content_type and content_type.partition(";")[0].strip().lower() != "application/json":
             raise UnsupportedMediaType
+        if self.headers.get("content-encoding", "").lower() not in {"", "identity"}:
+            raise UnsupportedEncoding
 
     def prefers_strict(self) -> bool:
         """Return True for ``Prefer: handling=strict`` (RFC 7240 §2: the first preference of a name counts)."""
-        for preference in self.headers.get("prefer", "").split(","):
-            name, _, value = preference.partition(";")[0].partition("=")
+        for preference in _PREFERENCES.findall(self.headers.get("prefer", "")):
+            name, _, value = (_PARAMETERS.findall(preference) or [""])[0].partition("=")
             if name.strip().lower() == "handling":
-                return value.strip(' \t"').lower() == "strict"
+                return _unquoted(value.strip(" \t")).lower() == "strict"
         return False
 
     def text(self) -> str:
@@ -96,7 +113,7 @@ def read_request(event: object, context: object) -> Request:
     gateway_id = _text(request_context.get("requestId"))
     return Request(
         method=_text(_mapping(request_context.get("http")).get("method")),
-        path=_text(members.get("rawPath")),
+        path=_without_stage(_text(members.get("rawPath")), _text(request_context.get("stage"))),
         headers=_headers(_mapping(members.get("headers"))),
         body=members.get("body"),
         is_base64=members.get("isBase64Encoded") is True,
@@ -113,6 +130,15 @@ def gateway_response(response: Response, request_id: str) -> dict[str, Any]:
         "body": to_json(response.body),
         "isBase64Encoded": False,
     }
+
+
+def _without_stage(path: str, stage: str) -> str:
+    """Remove the stage, which the gateway puts before the path unless it is ``$default``."""
+    return path.removeprefix(f"/{stage}") if stage and path.startswith(f"/{stage}{AGENTS_PATH}") else path
+
+
+def _unquoted(value: str) -> str:
+    return _ESCAPED.sub(r"\1", value[1:].removesuffix('"')) if value.startswith('"') else value
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -22,10 +22,16 @@ COUNTED_OUTCOMES = {
 }
 """Metric of each successful outcome; all others count as ``RequestsSucceeded``."""
 
-COUNTED_WARNINGS = {"rateLimiterFailure": "RateLimiterFailed", "unknownOutcome": "UnknownWriteOutcomes"}
+COUNTED_WARNINGS = {
+    "rateLimiterFailure": "RateLimiterFailed",
+    "unknownOutcome": "UnknownWriteOutcomes",
+    "damagedItems": "DamagedItems",
+}
 """Metric of each log field that tells of trouble although the request may have succeeded."""
 
-TIMED_STEPS = frozenset(("authenticate", "rateLimit", "encrypt", "store", "decrypt", "elevenLabs", "recordResult"))
+TIMED_STEPS = frozenset(
+    ("authenticate", "rateLimit", "encrypt", "store", "read", "decrypt", "elevenLabs", "recordResult")
+)
 """Steps that wait for another service. Their times are metrics; those of other steps are only logged."""
 
 _UNAUTHORIZED, _CLIENT_ERROR, _SERVER_ERROR = 401, 400, 500

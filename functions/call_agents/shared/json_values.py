@@ -21,6 +21,13 @@ MAX_MAGNITUDE = 38
 # Enough digits for any body. What even Decimal cannot hold raises, instead of turning into zero or infinity.
 _EXACT = Context(prec=1_000_000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact, InvalidOperation])
 
+_CONTROL_CHARACTERS = {
+    **{chr(code): f"the control character must be written \\u{code:04x}" for code in range(0x20)},
+    "\n": "a line break must be written \\n",
+    "\r": "a line break must be written \\r\\n",
+    "\t": "a tab must be written \\t",
+}
+
 _quote = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -57,6 +64,10 @@ def parse_json(text: str) -> Json:
     except json.JSONDecodeError as error:
         # The parser's own words change between Python versions and can repeat a character of the body.
         problem = f"The body is not JSON: there is a mistake at line {error.lineno}, column {error.colno}."
+        # The parser stops at a character that it does not expect. White space is unexpected in a string only.
+        unescaped = _CONTROL_CHARACTERS.get(text[error.pos : error.pos + 1])
+        if unescaped:
+            problem += f" In a string, {unescaped}."
         if text.startswith("\ufeff"):
             problem = "The body starts with a byte order mark, which JSON does not allow."
     except RecursionError:

@@ -1,6 +1,7 @@
 """Encrypts a customer's ElevenLabs key with KMS, bound to one agent."""
 
 import base64
+import binascii
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from types_boto3_kms import KMSClient
+
+
+ENCRYPTED_PREFIX = "encrypted:"
+"""What a ciphertext begins with, so that it is never taken for a key."""
+
+
+class UndecryptableError(Exception):
+    """The ciphertext is damaged, or was not made with this key for this agent."""
 
 
 def encryption_context(workspace_id: str, agent_id: str) -> dict[str, str]:
@@ -38,12 +47,12 @@ class SecretBox:
         Returns
         -------
         str
-            The ciphertext in Base64.
+            `ENCRYPTED_PREFIX` and the ciphertext in Base64.
 
         Raises
         ------
         ServiceUnavailable
-            When KMS throttled, failed or timed out, or the key is disabled.
+            When KMS throttled, failed or timed out, the key is disabled, or the response has no proper ciphertext.
         InternalError
             When KMS rejects the request as malformed.
         """
@@ -53,7 +62,7 @@ class SecretBox:
                 Plaintext=secret.encode(),
                 EncryptionContext=encryption_context(workspace_id, agent_id),
             )
-        return base64.b64encode(response["CiphertextBlob"]).decode("ascii")
+            return ENCRYPTED_PREFIX + base64.b64encode(response["CiphertextBlob"]).decode("ascii")
 
     def decrypt(self, ciphertext: str, *, workspace_id: str, agent_id: str) -> str:
         """Decrypt what `encrypt` returned for the same agent.
@@ -65,15 +74,26 @@ class SecretBox:
 
         Raises
         ------
+        UndecryptableError
+            When the ciphertext is damaged, or was not made with this key for this agent: a retry does not help.
         ServiceUnavailable
-            When KMS throttled, failed or timed out, or the ciphertext was not made with this key for this agent.
+            When KMS throttled, failed or timed out, or the key is disabled.
         InternalError
             When KMS rejects the request as malformed.
         """
-        with translate_errors("Decrypt"):
-            response = self.client().decrypt(
-                KeyId=self.key_id,
-                CiphertextBlob=base64.b64decode(ciphertext),
-                EncryptionContext=encryption_context(workspace_id, agent_id),
-            )
-            return response["Plaintext"].decode()
+        client = self.client()
+        try:
+            blob = base64.b64decode(ciphertext.removeprefix(ENCRYPTED_PREFIX), validate=True)
+            with translate_errors("Decrypt"):
+                response = client.decrypt(
+                    KeyId=self.key_id,
+                    CiphertextBlob=blob,
+                    EncryptionContext=encryption_context(workspace_id, agent_id),
+                )
+                return response["Plaintext"].decode()
+        except (
+            binascii.Error,
+            client.exceptions.InvalidCiphertextException,
+            client.exceptions.IncorrectKeyException,
+        ):
+            raise UndecryptableError from None

@@ -1,4 +1,4 @@
-"""The OpenAPI document: one operation, made from the models, the error tree and the sample events."""
+"""The OpenAPI document: two operations, made from the models, the error tree and the sample events."""
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,29 +6,47 @@ from typing import Any
 
 from call_agents.shared import errors
 from call_agents.shared.errors import MAX_DETAILS, ApiError
-from call_agents.shared.http import MAX_BODY_BYTES, gateway_response
+from call_agents.shared.http import AGENTS_PATH, MAX_BODY_BYTES, gateway_response
 from call_agents.shared.invocation import Response
-from create_agent import PATH
 from tests.contract.openapi import examples
 from tests.contract.openapi.schemas import BY_GATEWAY, Schema, first_line, prose, schemas
 from tests.local.aws import WORKSPACE_ID
 from tests.support.template import ROOT
 
-_OTHER_OPERATIONS = {errors.Conflict, errors.NotFound, errors.MethodNotAllowed}
+Errors = Mapping[int, list[type[ApiError]]]
+
+_UNDESCRIBED = {errors.Conflict, errors.NotFound, errors.MethodNotAllowed}
+"""Errors of operators' commands, and of other paths and methods."""
+
+_ONLY_READING: set[type[ApiError]] = {errors.AgentNotFound}
+_ONLY_CREATING: set[type[ApiError]] = {
+    errors.InvalidJson,
+    errors.ValidationFailed,
+    errors.InvalidHeader,
+    errors.PayloadTooLarge,
+    errors.UnsupportedMediaType,
+    errors.IdempotencyKeyReused,
+}
 
 _DESCRIPTION = f"""
-Creates voice-call agents. Every response is JSON. Errors have one shape: `error.code` for programs, `error.message`
-(and the same as `message`) for people, `error.details` with the fields that are wrong, up to {MAX_DETAILS}. No error
-repeats a value that was sent. API Gateway's own responses have only `message`.
+Creates voice-call agents and reads them back. Every response is JSON. Errors have one shape: `error.code` for programs,
+`error.message` (and the same as `message`) for people, `error.details` with the fields that are wrong, up to
+{MAX_DETAILS}. No error repeats a value that was sent. API Gateway's own responses have only `message`.
 
 Retry 429, 5xx and lost responses with the same `Idempotency-Key`: it creates one agent, however often it is sent. Do
 not retry any other 4xx.
 """
 
-_OPERATION_DESCRIPTION = f"""
+_CREATE_DESCRIPTION = f"""
 The caller is authenticated before the body is read. The body is one JSON object of at most
 {MAX_BODY_BYTES // 1024} KiB; all of its field errors are reported at once. The response is what is stored. Numbers keep
 their exact value: `1.10` comes back as `1.1`.
+"""
+
+_GET_DESCRIPTION = """
+Returns the agent as it is now. An agent with its own ElevenLabs key is `pending` until the key was tried, which takes
+seconds. Read it until it is `ready` or in `error`; `statusReason` says why it is in error. Malformed and unknown ids and
+those of another workspace get the same 404. HEAD gets the same response without its body.
 """
 
 _API_KEY = """
@@ -49,22 +67,24 @@ _HEADERS: dict[str, tuple[str, Schema]] = {
     "X-Request-Id": ("Id of the request; the logs have it too.", {}),
     "Cache-Control": ("No cache may store the response.", {"const": "no-store"}),
     "X-Content-Type-Options": ("Browsers must not guess another media type.", {"const": "nosniff"}),
-    "Location": ("Path of the agent.", {"pattern": f"^{PATH}/[0-9a-f]{{24}}$"}),
+    "Location": ("Path of the agent.", {"pattern": f"^{AGENTS_PATH}/[0-9a-f]{{24}}$"}),
     "Idempotent-Replayed": ("On every response but the first to the same `Idempotency-Key`.", {"const": "true"}),
     "Preference-Applied": ("With `Prefer: handling=strict`.", {"const": "handling=strict"}),
     "RateLimit-Policy": ("How many requests (`q`) in how many seconds (`w`) this API key may send.", {}),
     "RateLimit": ("How many remain (`r`) for how many seconds (`t`).", {}),
     "Retry-After": ("Seconds to wait before a retry.", {"pattern": "^[0-9]+$"}),
     "WWW-Authenticate": ("The required authentication: an API key.", {}),
+    "Accept-Encoding": ("With a compressed body, which is refused.", {"const": "identity"}),
     "Accept": ("Media type that the body must have.", {"const": "application/json"}),
 }
-_FOR_KNOWN_CALLERS = ("Preference-Applied", "RateLimit-Policy", "RateLimit")
+_RATE_LIMIT = ("RateLimit-Policy", "RateLimit")
+_FOR_KNOWN_CALLERS = ("Preference-Applied", *_RATE_LIMIT)
 
 
 def document() -> dict[str, Any]:
     """Return the whole document."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    by_status = _errors_by_status()
+    every, creating, reading = _errors(set()), _errors(_ONLY_READING), _errors(_ONLY_CREATING)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -73,9 +93,12 @@ def document() -> dict[str, Any]:
             "description": prose(_DESCRIPTION),
             "license": {"name": project["license"], "identifier": project["license"]},
         },
-        "paths": {PATH: {"post": _operation(by_status)}},
+        "paths": {
+            AGENTS_PATH: {"post": _create(creating)},
+            f"{AGENTS_PATH}/{{agentId}}": {"get": _get(reading)},
+        },
         "components": {
-            "schemas": schemas(by_status),
+            "schemas": schemas(every),
             "securitySchemes": {
                 "ApiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": prose(_API_KEY)}
             },
@@ -84,10 +107,10 @@ def document() -> dict[str, Any]:
     }
 
 
-def _errors_by_status() -> dict[int, list[type[ApiError]]]:
+def _errors(without: set[type[ApiError]]) -> Errors:
     found: dict[int, list[type[ApiError]]] = {}
     for error in _tree(ApiError):
-        if "code" in vars(error) and error not in _OTHER_OPERATIONS:
+        if "code" in vars(error) and error not in _UNDESCRIBED | without:
             found.setdefault(error.status, []).append(error)
     return dict(sorted(found.items()))
 
@@ -98,11 +121,11 @@ def _tree(error: type[ApiError]) -> Iterator[type[ApiError]]:
         yield from _tree(child)
 
 
-def _operation(by_status: Mapping[int, list[type[ApiError]]]) -> dict[str, Any]:
+def _create(by_status: Errors) -> dict[str, Any]:
     return {
         "operationId": "createAgent",
         "summary": "Create an agent",
-        "description": prose(_OPERATION_DESCRIPTION),
+        "description": prose(_CREATE_DESCRIPTION),
         "tags": ["Agents"],
         "parameters": [_parameter(name) for name in _PARAMETERS],
         "requestBody": {
@@ -111,7 +134,33 @@ def _operation(by_status: Mapping[int, list[type[ApiError]]]) -> dict[str, Any]:
         },
         "responses": {
             "201": _created(),
-            **{str(status): _refused(status, classes) for status, classes in by_status.items()},
+            **{str(status): _refused(status, classes, _FOR_KNOWN_CALLERS) for status, classes in by_status.items()},
+        },
+    }
+
+
+def _get(by_status: Errors) -> dict[str, Any]:
+    agent_id = {
+        "name": "agentId",
+        "in": "path",
+        "required": True,
+        "description": "The agent's `_id`.",
+        "schema": {"type": "string", "minLength": 1},
+        "example": examples.AGENT_ID,
+    }
+    return {
+        "operationId": "getAgent",
+        "summary": "Read an agent back",
+        "description": prose(_GET_DESCRIPTION),
+        "tags": ["Agents"],
+        "parameters": [agent_id, _parameter("x-workspace-id")],
+        "responses": {
+            "200": {
+                "description": "The agent as it is now.",
+                "headers": _headers(_always(), _RATE_LIMIT),
+                "content": _json("AgentResponse", {**examples.responses(), "an agent in error": examples.in_error()}),
+            },
+            **{str(status): _refused(status, classes, _RATE_LIMIT) for status, classes in by_status.items()},
         },
     }
 
@@ -131,10 +180,11 @@ def _created() -> dict[str, Any]:
     }
 
 
-def _refused(status: int, classes: list[type[ApiError]]) -> dict[str, Any]:
+def _refused(status: int, classes: list[type[ApiError]], of_known_callers: Iterable[str]) -> dict[str, Any]:
     samples = [examples.error(error) for error in classes]
     ours = [*_always(), *samples[0].headers]
-    others = () if issubclass(classes[0], errors.Unauthorized) else _FOR_KNOWN_CALLERS
+    others = [header for error in classes for child in error.__subclasses__() for header in child.headers]
+    others += [] if issubclass(classes[0], errors.Unauthorized) else of_known_callers
     lines = [f"- `{error.code}`: {first_line(error)}" for error in classes]
     return {
         "description": "\n".join(lines),

@@ -3,11 +3,13 @@
 import json
 from datetime import UTC, datetime
 
-from call_agents.agents.agent import new_agent
+from call_agents.agents.agent import ERROR, Agent, new_agent
+from call_agents.agents.elevenlabs import INVALID_KEY
 from call_agents.agents.validation import ValidRequest, validate
 from call_agents.shared.config import AllowedValues
 from call_agents.shared.errors import ApiError, RateLimitExceeded, ValidationFailed, render
 from call_agents.shared.json_values import Json, parse_json
+from call_agents.shared.secret_box import ENCRYPTED_PREFIX
 from tests.contract.openapi.schemas import parameter
 from tests.local.aws import USER_ID, WORKSPACE_ID
 from tests.support.template import ROOT
@@ -19,9 +21,9 @@ _EVENTS = {
 }
 _INVALID = "create_agent_invalid"
 _REQUEST_ID = "JKJaXmPLvHcESHA="
-_AGENT_ID = "e1ead0baa81d2a05cdac769e"
+AGENT_ID = "e1ead0baa81d2a05cdac769e"
 _NOW = datetime(2026, 1, 31, 12, 0, 37, 125000, UTC)
-_ENCRYPTED = "AQICAHhencryptedByTheKeyServiceForThisAgentOnly"
+_ENCRYPTED = f"{ENCRYPTED_PREFIX}AQICAHhencryptedByTheKeyServiceForThisAgentOnly"
 
 
 def requests() -> dict[str, Json]:
@@ -31,7 +33,13 @@ def requests() -> dict[str, Json]:
 
 def responses() -> dict[str, Json]:
     """Return their responses."""
-    return {name: _created(_body(event)) for name, event in _EVENTS.items()}
+    return {name: new_agent_of(_body(event)).body() for name, event in _EVENTS.items()}
+
+
+def in_error() -> Json:
+    """Return an agent whose ElevenLabs key was refused."""
+    agent = new_agent_of(_body(_EVENTS["your own ElevenLabs key"]))
+    return Agent({**agent.fields, "status": ERROR, "statusReason": INVALID_KEY}, agent.extra).body()
 
 
 def error(kind: type[ApiError]) -> ApiError:
@@ -56,16 +64,17 @@ def _invalid() -> ValidationFailed:
     raise AssertionError("The event must have field errors.")
 
 
-def _created(body: Json) -> Json:
+def new_agent_of(body: Json) -> Agent:
+    """Return the agent that a request creates."""
     valid = _request(body)
     return new_agent(
         valid.fields,
-        agent_id=_AGENT_ID,
+        agent_id=AGENT_ID,
         workspace_id=WORKSPACE_ID,
         user_id=USER_ID,
         encrypted_key=_ENCRYPTED if valid.secret else None,
         now=_NOW,
-    ).body()
+    )
 
 
 def _request(body: Json) -> ValidRequest:

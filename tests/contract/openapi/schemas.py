@@ -10,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from call_agents.agents.models import ELEVENLABS_BYO, RIME, AgentResponse, CreateAgentRequest
 from call_agents.agents.validation import MAX_DEPTH, MAX_DIGITS, MIN_MAGNITUDE
-from call_agents.shared.errors import MAX_DETAILS, ApiError, PayloadTooLarge, RateLimitExceeded, ValidationFailed
+from call_agents.shared.errors import MAX_DETAILS, ApiError, RateLimitExceeded, ValidationFailed
 from call_agents.shared.field_errors import FieldError
 from call_agents.shared.json_values import MAX_MAGNITUDE
 from tests.support.template import load_template
@@ -27,7 +27,6 @@ _DETAILS: Schema = {
 }
 _MORE: dict[str, Schema] = {
     ValidationFailed.code: {"details": _DETAILS},
-    PayloadTooLarge.code: {"details": _DETAILS},
     RateLimitExceeded.code: {
         "reset_at": {"type": "string", "format": "date-time", "description": "When requests are allowed again."}
     },
@@ -62,6 +61,8 @@ def schemas(by_status: Mapping[int, list[type[ApiError]]]) -> dict[str, Schema]:
         )
         made |= {**schema.pop("$defs", {}), schema["title"]: schema}
     _add_parameters(made)
+    for name in ("CreateAgentRequest", "TtsModel", *_TTS_MODELS.values(), "Gap", "AgentSettings"):
+        _allow_nulls(made[name])
     for schema in made.values():
         _make_readable(schema)
     made |= {"AnyJson": _any_json(), "FieldError": _field_error()}
@@ -89,7 +90,22 @@ def _distinguish(schema: Schema, providers: list[str]) -> None:
     own["provider"]["enum"] = providers
     if "elevenLabsApiKey" not in schema["required"]:
         del own["elevenLabsApiKey"]
-        schema["not"] = {"required": ["elevenLabsApiKey"]}
+        sent = {"required": ["elevenLabsApiKey"], "properties": {"elevenLabsApiKey": {"not": {"type": "null"}}}}
+        schema["not"] = sent
+
+
+def _allow_nulls(schema: Schema) -> None:
+    """Allow null for optional fields, which is the same as leaving them out."""
+    for name, part in schema["properties"].items():
+        if name in schema.get("required", ()):
+            continue
+        if "$ref" in part:
+            part["anyOf"] = [{"$ref": part.pop("$ref")}, {"type": "null"}]
+        elif "type" in part:
+            part["type"] = [part["type"], "null"]
+        for closed in ("enum", "const"):
+            if closed in part:
+                part["enum"] = [*(part[closed] if closed == "enum" else [part.pop(closed)]), None]
 
 
 def _make_readable(schema: Schema) -> None:

@@ -1,0 +1,144 @@
+"""Events about agents on an EventBridge bus: one for each creation and each change of ``status``.
+
+An event has ids and the status, never a name, a prompt or a key.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from call_agents.agents.agent import ERROR, PENDING, READY, Agent
+from call_agents.agents.store import agent_from_item
+from call_agents.shared.aws import translate_errors
+from call_agents.shared.errors import ServiceUnavailable
+
+if TYPE_CHECKING:
+    from types_boto3_events import EventBridgeClient
+    from types_boto3_events.type_defs import PutEventsRequestEntryTypeDef
+
+SOURCE = "create-call-agent"
+CREATED = "Agent Created"
+CHANGED = {READY: "Agent Ready", ERROR: "Agent Failed", PENDING: "Agent Pending"}
+"""``detail-type`` of a change, by the new status."""
+
+MAX_ENTRIES = 10
+"""Events in one call. Source: EventBridge API Reference, "PutEvents"."""
+
+
+@dataclass(frozen=True)
+class AgentEvent:
+    """One event.
+
+    Parameters
+    ----------
+    kind : str
+        `CREATED`, or one of `CHANGED`.
+    detail : dict
+        ``agentId``, ``workspaceId``, ``userId``, ``provider``, ``status``, ``statusReason`` (in error only),
+        ``createdAt``, ``updatedAt``.
+    """
+
+    kind: str
+    detail: dict[str, str]
+
+
+def event_of(record: Mapping[str, Any]) -> AgentEvent | None:
+    """Return the event of a record of the agents table's stream; None when neither creation nor status is in it.
+
+    Parameters
+    ----------
+    record : Mapping
+        With new and old image (AWS, "Using AWS Lambda with Amazon DynamoDB").
+
+    Raises
+    ------
+    InternalError
+        When the item is damaged. It names the attribute.
+    """
+    images = record["dynamodb"]
+    if record["eventName"] == "INSERT":
+        agent = agent_from_item(images["NewImage"])
+        return AgentEvent(CREATED, _detail(agent))
+    if record["eventName"] == "MODIFY" and images["NewImage"].get("status") != images["OldImage"].get("status"):
+        agent = agent_from_item(images["NewImage"])
+        return AgentEvent(CHANGED[agent.status], _detail(agent))
+    return None
+
+
+def _detail(agent: Agent) -> dict[str, str]:
+    detail = {
+        "agentId": agent.id,
+        "workspaceId": agent.workspace_id,
+        "userId": agent.user_id,
+        "provider": agent.provider,
+        "status": agent.status,
+    }
+    if agent.status_reason is not None:
+        detail["statusReason"] = agent.status_reason
+    return {**detail, "createdAt": agent.created_at, "updatedAt": agent.updated_at}
+
+
+class NotPublished(ServiceUnavailable):
+    """EventBridge did not accept all events.
+
+    Parameters
+    ----------
+    internal : str
+        Why.
+    accepted : int
+        How many events it accepted before the first that it did not.
+    """
+
+    def __init__(self, internal: str, accepted: int) -> None:
+        super().__init__(internal=internal)
+        self.accepted = accepted
+
+
+@dataclass(frozen=True)
+class EventBus:
+    """An EventBridge bus.
+
+    Parameters
+    ----------
+    client : EventBridgeClient
+        boto3's client.
+    name : str
+        Name of the bus.
+    """
+
+    client: "EventBridgeClient"
+    name: str
+
+    def publish(self, events: Sequence[AgentEvent]) -> None:
+        """Publish events in their order.
+
+        Parameters
+        ----------
+        events : sequence of AgentEvent
+            At most `MAX_ENTRIES`.
+
+        Raises
+        ------
+        NotPublished
+            When EventBridge throttled, failed or timed out, or refused an event. Those after that may be published.
+        """
+        if not events:
+            return
+        try:
+            with translate_errors("PutEvents"):
+                response = self.client.put_events(Entries=[self._entry(event) for event in events])
+                results = response["Entries"]
+        except ServiceUnavailable as error:
+            raise NotPublished(error.internal, accepted=0) from None
+        for index, result in enumerate(results):
+            if "EventId" not in result:
+                raise NotPublished(f"PutEvents: {result.get('ErrorCode', '')}", accepted=index)
+
+    def _entry(self, event: AgentEvent) -> "PutEventsRequestEntryTypeDef":
+        return {
+            "EventBusName": self.name,
+            "Source": SOURCE,
+            "DetailType": event.kind,
+            "Detail": json.dumps(event.detail),
+        }
