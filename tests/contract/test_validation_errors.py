@@ -138,7 +138,7 @@ MISSPELT: list[tuple[dict[str, Any], str, str]] = [
     ({"smart callback": True}, "smart callback", "smartCallback"),
     ({"ttsModel": {**RIME, "voice_id": "v"}}, "ttsModel.voice_id", "voiceId"),
     ({"ttsModel": {**RIME, "voiceID": "v"}}, "ttsModel.voiceID", "voiceId"),
-    ({"ttsModel": {**RIME, "elevenlabsApiKey": "sk"}}, "ttsModel.elevenlabsApiKey", "elevenLabsApiKey"),
+    ({"ttsModel": {**RIME, "elevenlabsApiKey": ""}}, "ttsModel.elevenlabsApiKey", "elevenLabsApiKey"),
     ({GAPS: [{}, {"Days": 1}]}, f"{GAPS}[1].Days", "days"),
 ]
 
@@ -199,6 +199,7 @@ SHAPED = "sk_" + "0123456789abcdef" * 3
 
 MISPLACED: list[tuple[dict[str, Any], str]] = [
     ({"elevenLabsApiKey": "sk"}, "elevenLabsApiKey"),
+    ({"ttsModel": {**RIME, "elevenlabsApiKey": "sk"}}, "ttsModel.elevenlabsApiKey"),
     ({"xi-api-key": "sk"}, "xi-api-key"),
     ({"apiKey": "sk"}, "apiKey"),
     ({"OPENAI_API_KEY": "sk"}, "OPENAI_API_KEY"),

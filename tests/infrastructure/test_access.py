@@ -118,8 +118,14 @@ def test_the_data_key_is_used_only_through_dynamodb_and_logs(deployed: Deploy) -
         assert any(name == pattern or name.startswith(pattern.removesuffix("*")) for pattern in patterns)
 
 
-def test_the_gateway_may_invoke_only_the_alias_for_the_one_path(deployed: Deploy) -> None:
-    for permission in deployed().of("AWS::Lambda::Permission").values():
-        assert permission["SourceArn"]["Fn::Sub"][0].endswith("/v1/api/agents")
-        assert permission["FunctionName"] == {"Ref": "CreateAgentFunctionAliaslive"}
-        assert permission["Principal"] == "apigateway.amazonaws.com"
+def test_the_gateway_may_invoke_each_alias_for_its_path_only(deployed: Deploy) -> None:
+    permissions = deployed().of("AWS::Lambda::Permission").values()
+
+    assert {
+        (permission["SourceArn"]["Fn::Sub"][0].partition("*")[2], permission["FunctionName"]["Ref"])
+        for permission in permissions
+    } == {
+        ("/v1/api/agents", "CreateAgentFunctionAliaslive"),
+        ("/v1/api/agents/*", "GetAgentFunctionAliaslive"),
+    }
+    assert {permission["Principal"] for permission in permissions} == {"apigateway.amazonaws.com"}

@@ -10,7 +10,9 @@ import pytest
 
 import activate_agent
 import create_agent
+import get_agent
 import manage_api_keys
+import publish_agent_events
 import reactivate_agent
 from call_agents.shared.invocation import COUNTED_OUTCOMES, COUNTED_WARNINGS, TIMED_STEPS
 from tests.infrastructure.conftest import Deployed, substituted
@@ -40,17 +42,19 @@ LOG_FIELDS = {
         "cause",
         "statusReason",
         "action",
+        "events",
     ),
     *COUNTED_WARNINGS,
     *(f"{step}Ms" for step in (*TIMED_STEPS, "validate")),
     *("@timestamp", "@type", "@logStream", "@initDuration", "@maxMemoryUsed"),  # discovered by Logs Insights
 }
 LANGUAGE = re.compile(
-    r"\b(filter|fields|stats|sort|desc|limit|by|as|and|in|like|count|sum|latest|pct|max|bin|1h|ispresent|coalesce)\b"
+    r"\b(filter|fields|stats|sort|desc|limit|by|as|and|or|in|like|count|sum|latest|pct|max|bin|1h|ispresent|coalesce)\b"
 )
 """Words of the query language."""
 
-SERVICES = {module.SERVICE for module in (create_agent, activate_agent, manage_api_keys, reactivate_agent)}
+FUNCTIONS = (activate_agent, create_agent, get_agent, manage_api_keys, publish_agent_events, reactivate_agent)
+SERVICES = {module.SERVICE for module in FUNCTIONS}
 
 Metric = tuple[str, str, dict[str, Any]]
 """Namespace, name, dimensions."""
@@ -134,13 +138,15 @@ def test_every_alarm_says_what_to_look_at_and_notifies_the_topic(deployed: Deplo
 
 def test_alarms_on_the_alias_roll_a_deployment_back(deployed: Deploy) -> None:
     stack = deployed()
-    (group,) = stack.of("AWS::CodeDeploy::DeploymentGroup").values()
-    names = [alarm["Name"]["Ref"] for alarm in group["AlarmConfiguration"]["Alarms"]]
+    groups = stack.of("AWS::CodeDeploy::DeploymentGroup").values()
+    (names,) = {tuple(alarm["Name"]["Ref"] for alarm in group["AlarmConfiguration"]["Alarms"]) for group in groups}
 
+    assert len(groups) == 2
     assert names
     for name in names:
         alarm = stack.of("AWS::CloudWatch::Alarm")[name]
         assert "${CreateAgentFunction}:live" in json.dumps(alarm)
+        assert "${GetAgentFunction}:live" in json.dumps(alarm)
         assert alarm.get("Period", 60) * alarm["DatapointsToAlarm"] < 5 * 60  # the canary's time
 
 

@@ -14,7 +14,9 @@ import yaml
 
 import activate_agent
 import create_agent
+import get_agent
 import manage_api_keys
+import publish_agent_events
 from call_agents.agents import elevenlabs
 from call_agents.agents.activation import build_activation
 from call_agents.api_keys.rate_limit import count_request
@@ -66,9 +68,9 @@ def test_timeouts_are_ordered(deployed: Deploy, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     stack = deployed()
     function = stack.of("AWS::Lambda::Function")["CreateAgentFunction"]
-    (path,) = stack.of("AWS::ApiGatewayV2::Api")["HttpApi"]["Body"]["paths"].values()
+    paths = stack.of("AWS::ApiGatewayV2::Api")["HttpApi"]["Body"]["paths"].values()
 
-    for operation in path.values():
+    for operation in (operation for path in paths for operation in path.values()):
         gateway = operation["x-amazon-apigateway-integration"]["timeoutInMillis"]
         assert call_seconds() * 1000 < create_agent.WRITE_TIME_MS < function["Timeout"] * 1000 < gateway <= 30_000
 
@@ -84,22 +86,23 @@ def test_a_record_has_time_for_its_calls(deployed: Deploy, monkeypatch: pytest.M
     assert needed + activate_agent.MAX_PAUSE_SECONDS + 2 < function["Timeout"]
 
 
-def test_the_api_has_one_path_that_leads_to_the_alias(deployed: Deploy) -> None:
+def test_each_path_of_the_api_leads_to_an_alias(deployed: Deploy) -> None:
     api = deployed().of("AWS::ApiGatewayV2::Api")["HttpApi"]
-    ((path, methods),) = api["Body"]["paths"].items()
+    operations = {path: list(methods.values()) for path, methods in api["Body"]["paths"].items()}
+    integrations = {path: of["x-amazon-apigateway-integration"] for path, (of,) in operations.items()}
 
-    assert path == AGENTS_PATH
-    for operation in methods.values():
-        integration = operation["x-amazon-apigateway-integration"]
-        assert integration["payloadFormatVersion"] == "2.0"
-        assert integration["uri"]["Fn::Sub"].endswith("/functions/${CreateAgentFunctionAliaslive}/invocations")
+    assert {path: of["uri"]["Fn::Sub"].partition("/functions/")[2] for path, of in integrations.items()} == {
+        AGENTS_PATH: "${CreateAgentFunctionAliaslive}/invocations",
+        f"{AGENTS_PATH}/{{agentId}}": "${GetAgentFunctionAliaslive}/invocations",
+    }
+    assert {of["payloadFormatVersion"] for of in integrations.values()} == {"2.0"}
     assert "CorsConfiguration" not in api
     # SAM describes the endpoint in a way that the import warns of, so this would fail every deployment.
     assert "FailOnWarnings" not in api
 
 
 def test_a_failing_record_is_given_up_after_minutes(deployed: Deploy) -> None:
-    (mapping,) = deployed().of("AWS::Lambda::EventSourceMapping").values()
+    mapping = deployed().of("AWS::Lambda::EventSourceMapping")["ActivateAgentFunctionNewPendingAgent"]
     event = {"Records": [{"dynamodb": {"ApproximateCreationDateTime": 0}}]}
     paused = 0.0
     for _ in range(mapping["MaximumRetryAttempts"]):
@@ -174,21 +177,20 @@ def test_concurrency_is_reserved_on_request(deployed: Deploy, given: str, reserv
     assert function.get("ReservedConcurrentExecutions") == reserved
 
 
-def version(stack: Deployed) -> str:
-    """Return the logical id of the published version."""
-    (name,) = stack.of("AWS::Lambda::Version")
-    return name
+def versions(stack: Deployed) -> set[str]:
+    """Return the logical ids of the published versions."""
+    return set(stack.of("AWS::Lambda::Version"))
 
 
 def test_a_changed_parameter_needs_a_changed_number(deployed: Deploy) -> None:
-    before = version(deployed())
+    before = versions(deployed())
     # When this fails, SAM publishes changed parameters itself, and CONFIGURATION can be deleted.
-    assert version(deployed(RateLimitPerMinute="77")) == before
+    assert versions(deployed(RateLimitPerMinute="77")) == before
 
     changed = json.loads(json.dumps(read(ROOT / "template.yaml"), default=str))
-    changed["Resources"]["CreateAgentFunction"]["Properties"]["Environment"]["Variables"]["CONFIGURATION"] = "2"
+    changed["Globals"]["Function"]["Environment"]["Variables"]["CONFIGURATION"] = "2"
     code = dict.fromkeys(sam.functions(changed), "s3://bucket/package.zip")
-    assert version(Deployed(sam.translate(changed, code, {}), {})) != before
+    assert versions(Deployed(sam.translate(changed, code, {}), {})).isdisjoint(before)
 
 
 def test_the_template_has_no_yaml_that_cloudformation_lacks() -> None:
@@ -211,6 +213,8 @@ class Recorded(dict[str, str]):
 
 BUILDERS: dict[str, Callable[[Settings], object]] = {
     "CreateAgentFunction": create_agent.build,
+    "GetAgentFunction": get_agent.build,
+    "PublishAgentEventsFunction": publish_agent_events.build,
     "ManageApiKeysFunction": manage_api_keys.build,
     "ActivateAgentFunction": build_activation,
     "ReactivateAgentFunction": build_activation,

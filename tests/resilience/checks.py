@@ -16,7 +16,8 @@ from tests.support.leaks import found
 
 INSIDE = re.compile(r"traceback|botocore|boto3|pydantic|dynamodb|arn:aws|\.py\b|Exception|of the inside", re.IGNORECASE)
 MAX_ATTEMPTS = 3
-REQUIRED = {*RESPONSE_FIELDS, "extraFields", "requestDigest", "writeToken"}
+SHOWN = [name for name in RESPONSE_FIELDS if name != "statusReason"]
+REQUIRED = {*SHOWN, "extraFields", "requestDigest", "writeToken"}
 LOGGED = {
     *("level", "message", "timestamp", "service", "status", "requestId", "keyId", "workspaceId", "agentId"),
     *("outcome", "cause", *COUNTED_WARNINGS, *(f"{step}Ms" for step in (*TIMED_STEPS, "validate"))),
@@ -55,7 +56,7 @@ def check_response(sent: Sent) -> None:
     assert "X-Request-Id" in response.headers
     assert sent.seconds < sent.step.get("time_left", FUNCTION_MS) / 1000
     if response.status == 201:
-        assert list(response.body)[: len(RESPONSE_FIELDS)] == list(RESPONSE_FIELDS)
+        assert list(response.body)[: len(SHOWN)] == SHOWN
         assert response.headers["Location"] == f"/v1/api/agents/{response.body['_id']}"
     else:
         check_error(sent)
@@ -93,7 +94,7 @@ def check_items(seen: Seen, keys: Keys, world: World) -> None:
         tts_model = item["ttsModel"]["M"]
         assert ("elevenLabsApiKey" in tts_model) == (tts_model["provider"]["S"] == "11labs_byo")
         if "elevenLabsApiKey" in tts_model:
-            blob = base64.b64decode(tts_model["elevenLabsApiKey"]["S"])
+            blob = base64.b64decode(tts_model["elevenLabsApiKey"]["S"].removeprefix("encrypted:"))
             context = {"workspaceId": workspace_id, "agentId": agent_id}
             secret = world.clients.kms.decrypt(CiphertextBlob=blob, EncryptionContext=context)["Plaintext"].decode()
             assert secret in json.dumps([keys, *(sent.step for sent in seen.sent)], default=str)

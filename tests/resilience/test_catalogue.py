@@ -120,7 +120,7 @@ def test_secrets_are_decrypted_for_their_agent_only(world: World, compose: Compo
     keys.store({})
     byo = {"provider": "11labs_byo", "voiceId": "voice-1", "elevenLabsApiKey": "{{ELEVENLABS_KEY}}"}
     (item,) = world.run([{"set": {"/ttsModel": byo}}], keys, compose(world)).items
-    ciphertext = base64.b64decode(item["ttsModel"]["M"]["elevenLabsApiKey"]["S"])
+    ciphertext = base64.b64decode(item["ttsModel"]["M"]["elevenLabsApiKey"]["S"].removeprefix("encrypted:"))
     kms = world.clients.kms
     context = {"workspaceId": keys["WORKSPACE"], "agentId": item["_id"]["S"]}
 

@@ -122,7 +122,7 @@ def validate(body: Json, allowed: AllowedValues, *, strict: bool) -> ValidReques
     unknown = _unknown_fields(body) if strict else ()
     # Known fields come first; a body of 256 KiB can have more errors than anyone wants to read.
     errors: dict[str, FieldError] = {}
-    for error in chain(disallowed, _misspelt(body), _secrets_by_name(body), model_errors, unknown, _unstorable(body)):
+    for error in chain(disallowed, _secrets_by_name(body), _misspelt(body), model_errors, unknown, _unstorable(body)):
         errors.setdefault(error.path, error)
         if len(errors) == MAX_DETAILS:
             break

@@ -54,5 +54,14 @@ def to_item(values: Mapping[str, Json]) -> Item:
 
 
 def from_item(item: Mapping[str, Any]) -> dict[str, Json]:
-    """Turn an item back into the values that `to_item` was given."""
-    return {name: from_attribute(attribute) for name, attribute in item.items()}
+    """Turn an item back into the values that `to_item` was given.
+
+    A binary attribute stays an attribute value: an object, which nothing takes for what it should be.
+    """
+    values: dict[str, Json] = {}
+    for name, attribute in item.items():
+        try:
+            values[name] = from_attribute(attribute)
+        except NotJsonError:
+            values[name] = attribute
+    return values

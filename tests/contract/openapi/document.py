@@ -45,8 +45,8 @@ their exact value: `1.10` comes back as `1.1`.
 
 _GET_DESCRIPTION = """
 Returns the agent as it is now. An agent with its own ElevenLabs key is `pending` until the key was tried, which takes
-seconds. Read it until it is `ready` or in `error`; `statusReason` says why it is in error. Malformed and unknown ids and
-those of another workspace get the same 404. HEAD gets the same response without its body.
+seconds. Read it until it is `ready` or in `error`; `statusReason` says why it is in error. Malformed ids, unknown ones
+and those of another workspace get the same 404. HEAD gets the same response without its body.
 """
 
 _API_KEY = """
