@@ -68,7 +68,7 @@ class Targets:
 
     Parameters
     ----------
-    tables, streams, keys, functions, queues, roles, log_groups : dict
+    tables, streams, keys, functions, queues, buses, roles, log_groups : dict
         Of the stack; streams and roles by their ARN, queues by their URL.
     stack : str
         Its name.
@@ -81,6 +81,7 @@ class Targets:
     keys: dict[str, str]
     functions: dict[str, str]
     queues: dict[str, str]
+    buses: dict[str, str]
     roles: dict[str, str]
     log_groups: dict[str, str]
     stack: str
@@ -95,6 +96,7 @@ def all_calls(targets: Targets) -> list[Call]:
         *(call for target in targets.functions.items() for call in _on_function(*target)),
         *(call for target in targets.streams.items() for call in _on_stream(*target)),
         *(call for target in targets.queues.items() for call in _on_queue(*target)),
+        *(call for target in targets.buses.items() for call in _on_bus(*target)),
         *(call for target in targets.roles.items() for call in _on_role(*target)),
         *(call for target in targets.log_groups.items() for call in _on_log_group(*target)),
         *_on_account(targets.stack),
@@ -132,6 +134,13 @@ def _on_queue(name: str, url: str) -> Iterator[Call]:
     yield Call("sqs", "receive_message", name, {"QueueUrl": url})
     yield Call("sqs", "purge_queue", name, {"QueueUrl": url})
     yield Call("sqs", "delete_queue", name, {"QueueUrl": url})
+
+
+def _on_bus(name: str, bus: str) -> Iterator[Call]:
+    entry = {"EventBusName": bus, "Source": "probe", "DetailType": "probe", "Detail": "{}"}
+    yield Call("events", "put_events", name, {"Entries": [entry]})
+    yield Call("events", "put_rule", name, {"Name": "probe", "EventBusName": bus, "EventPattern": '{"source": ["-"]}'})
+    yield Call("events", "delete_event_bus", name, {"Name": bus})
 
 
 def _on_role(name: str, arn: str) -> Iterator[Call]:

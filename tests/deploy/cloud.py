@@ -18,6 +18,7 @@ SERVICES = (
     "cloudwatch",
     "dynamodb",
     "dynamodbstreams",
+    "events",
     "iam",
     "kms",
     "lambda",

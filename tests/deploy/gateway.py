@@ -27,6 +27,10 @@ class Api:
         """Send a body. A header's name has ``_`` for ``-``, and an empty header is left out."""
         return self.send("POST", json.dumps(body), path, **headers)
 
+    def get(self, agent_id: str, **headers: str) -> http.HttpResponse:
+        """Read an agent back."""
+        return self.send("GET", None, f"{urlsplit(self.url).path}/{agent_id}", **headers)
+
     def send(self, method: str, body: str | None, path: str = "", **headers: str) -> http.HttpResponse:
         """Send any request."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}

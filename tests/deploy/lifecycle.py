@@ -21,6 +21,7 @@ _LOOKS: dict[str, Callable[[Cloud, str], Any]] = {
     "AWS::Lambda::Function": lambda cloud, name: cloud.client("lambda").get_function(FunctionName=name),
     "AWS::IAM::Role": lambda cloud, name: cloud.client("iam").get_role(RoleName=name),
     "AWS::ApiGatewayV2::Api": lambda cloud, api: cloud.client("apigatewayv2").get_api(ApiId=api),
+    "AWS::Events::EventBus": lambda cloud, name: cloud.client("events").describe_event_bus(Name=name),
     "AWS::SQS::Queue": lambda cloud, url: cloud.client("sqs").get_queue_attributes(QueueUrl=url),
     "AWS::Lambda::EventSourceMapping": lambda cloud, uuid: cloud.client("lambda").get_event_source_mapping(UUID=uuid),
     "AWS::Logs::LogGroup": lambda cloud, name: cloud.client("logs").describe_log_streams(logGroupName=name),

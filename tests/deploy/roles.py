@@ -20,6 +20,22 @@ EXPECTED: Mapping[str, frozenset[str]] = {
             *LOG,
         }
     ),
+    "GetAgentFunction": frozenset(
+        {
+            "dynamodb:get_item ApiKeysTable",
+            "dynamodb:update_item RateLimitsTable",
+            "dynamodb:get_item AgentsTable",
+            *LOG,
+        }
+    ),
+    "PublishAgentEventsFunction": frozenset(
+        {
+            "dynamodbstreams:describe_stream AgentsTable's stream",
+            "dynamodbstreams:get_shard_iterator AgentsTable's stream",
+            "events:put_events EventBus",
+            *LOG,
+        }
+    ),
     "ManageApiKeysFunction": frozenset(
         {
             "dynamodb:get_item ApiKeysTable",
@@ -82,6 +98,7 @@ def targets(deployment: Deployment) -> Targets:
         streams=_streams(deployment.cloud, tables),
         keys=keys,
         functions=deployment.functions,
+        buses=deployment.stack.physical_ids("AWS::Events::EventBus"),
         queues=deployment.stack.physical_ids("AWS::SQS::Queue"),
         roles=_role_arns(deployment),
         log_groups=deployment.stack.physical_ids("AWS::Logs::LogGroup"),

@@ -62,7 +62,21 @@ def begin(deployment: Deployment, example: dict[str, Any], say: Say) -> Made:
     check(stored(deployment, made.agent), "the agent is in the table")
     check_replay(made)
     say("POST: 201, and the agent is in the table; with its Idempotency-Key again: 201, replayed, the same agent")
+    check_read(deployment, made)
+    say("GET of its Location: 200, the same agent; an unknown id and another workspace's: 404, the same to the byte")
     return made
+
+
+def check_read(deployment: Deployment, made: Made) -> None:
+    """Read the agent back; and one of another workspace, which looks as if there were none."""
+    read = expect(made.api.get(made.agent["_id"]), 200)
+    check(read.body == made.agent, "the agent that is read is the one that was created")
+    foreign = {**stored(deployment, made.agent), "workspaceId": {"S": "another"}, "_id": {"S": "f" * 24}}
+    deployment.cloud.client("dynamodb").put_item(TableName=agents_table(deployment), Item=foreign)
+    head = made.api.send("HEAD", None, f"/v1/api/agents/{made.agent['_id']}")
+    check((head.status, head.text) == (200, ""), "HEAD is GET without its body")
+    refused = [expect(made.api.get(agent_id), 404).body["error"] for agent_id in ("f" * 24, "0" * 24, "x")]
+    check(len({(error["code"], error["message"]) for error in refused}) == 1, f"all 404 look the same: {refused}")
 
 
 def new_key(operator: Operator) -> str:
@@ -102,15 +116,17 @@ def encrypt_secret(deployment: Deployment, made: Made, say: Say) -> None:
 
 
 def activate(deployment: Deployment, made: Made, say: Say) -> None:
-    """Let the stream try keys; fix one and reactivate its agent."""
-    ready, _ = own_key(deployment, made, "a-voice")
-    check(ready["status"] == {"S": "ready"}, f"a key that works makes the agent ready, not {ready['status']}")
-    error, agent = own_key(deployment, made, "no-permission")
-    reason = error.get("statusReason")
-    check(
-        reason == {"S": "missing_permission"}, f"a key without permission puts it in error with that reason: {reason}"
-    )
-    say("POST with an own ElevenLabs key, and the stream: pending, then ready; or error, missing_permission")
+    """Let the stream try keys; hear of it by events; fix one and reactivate its agent."""
+    queue = subscribe(deployment)
+    ready = own_key(made, "a-voice")
+    check(ready["status"] == "ready", f"a key that works makes the agent ready, not {ready['status']}")
+    agent = own_key(made, "no-permission")
+    reason = agent.get("statusReason")
+    check(reason == "missing_permission", f"a key without permission puts it in error with that reason: {reason}")
+    say("POST with an own ElevenLabs key, and GET: pending, then ready; or error, missing_permission")
+    for one, kinds in ((ready, ["Agent Created", "Agent Ready"]), (agent, ["Agent Created", "Agent Failed"])):
+        check_events(deployment, queue, one, kinds)
+    say("a queue that subscribed to the bus by a rule received: Agent Created, then Agent Ready or Agent Failed")
     wait_for(
         lambda: any(agent["_id"] in values(line) for line in lines(deployment.cloud, deployment.log_group)),
         "the log has the agent's trial",
@@ -133,22 +149,62 @@ def fixed(voice_id: str) -> Iterator[None]:
     elevenlabs.RESULTS[voice_id] = result
 
 
-def own_key(deployment: Deployment, made: Made, voice_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Create an agent with its own key; return its item once it is not pending any more, and the response."""
+def own_key(made: Made, voice_id: str) -> dict[str, Any]:
+    """Create an agent with its own key; read it back until it is not pending any more, and return it."""
     tts = {"provider": "11labs_byo", "voiceId": voice_id, "elevenLabsApiKey": TRIED_KEY}
     agent = expect(made.api.post({**made.example, "ttsModel": tts}), 201).body
     check(agent["status"] == "pending", "an agent with an own ElevenLabs key is pending")
 
     def result() -> dict[str, Any] | None:
-        found = stored(deployment, agent)
-        return found if found["status"] != {"S": "pending"} else None
+        found: dict[str, Any] = expect(made.api.get(agent["_id"]), 200).body
+        return found if found["status"] != "pending" else None
 
-    return wait_for(result, "an agent with an own key gets a result"), agent
+    changed: dict[str, Any] = wait_for(result, "an agent with an own key gets a result")
+    return changed
+
+
+def subscribe(deployment: Deployment) -> str:
+    """Send the bus's events to a queue, with the rule that the README shows; return the queue's URL."""
+    sqs, events = deployment.cloud.client("sqs"), deployment.cloud.client("events")
+    queue: str = sqs.create_queue(QueueName="subscriber")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    bus = deployment.stack.output("EventBusName")
+    pattern = {"source": ["create-call-agent"], "detail-type": ["Agent Created", "Agent Ready", "Agent Failed"]}
+    events.put_rule(Name="subscriber", EventBusName=bus, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="subscriber", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
+    return queue
+
+
+def check_events(deployment: Deployment, queue: str, agent: dict[str, Any], kinds: list[str]) -> None:
+    """Receive events until those of an agent are there; look that they have ids and status only."""
+    sqs, found = deployment.cloud.client("sqs"), []
+
+    def received() -> bool:
+        for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            event = json.loads(message["Body"])
+            if event["detail"]["agentId"] == agent["_id"]:
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+                found.append(event)
+            else:  # another agent's, for later
+                sqs.change_message_visibility(
+                    QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+                )
+        return len(found) >= len(kinds)
+
+    wait_for(received, f"the events of an agent are {kinds}")
+    found.sort(key=lambda event: str(event["detail"]["updatedAt"]))
+    check([event["detail-type"] for event in found] == kinds, f"the events are {kinds}, not {found}")
+    last = found[-1]["detail"]
+    wanted = {"agentId": agent["_id"], "provider": "11labs_byo"}
+    names = ("workspaceId", "userId", "status", "createdAt", "updatedAt", "statusReason")
+    wanted |= {name: agent[name] for name in names if name in agent}
+    check(last == wanted, f"an event has ids and status only, but it is {last}")
 
 
 def check_encrypted(cloud: Cloud, agent: dict[str, Any], secret: str) -> None:
     """Decrypt an agent's secret as the account's root user, for the agent and for another one."""
-    kms, encrypted = cloud.client("kms"), b64decode(agent["ttsModel"]["elevenLabsApiKey"])
+    kms = cloud.client("kms")
+    encrypted = b64decode(agent["ttsModel"]["elevenLabsApiKey"].removeprefix("encrypted:"))
     context = {"workspaceId": agent["workspaceId"], "agentId": agent["_id"]}
     decrypted = kms.decrypt(CiphertextBlob=encrypted, EncryptionContext=context)["Plaintext"]
     check(decrypted.decode() == secret, "KMS decrypts the secret for its agent")
@@ -226,7 +282,12 @@ def expect(response: HttpResponse, status: int) -> HttpResponse:
 
 def stored(deployment: Deployment, agent: dict[str, Any]) -> dict[str, Any]:
     """Return an agent's item."""
-    return item(deployment.cloud, deployment.stack.physical_ids("AWS::DynamoDB::Table")["AgentsTable"], agent)
+    return item(deployment.cloud, agents_table(deployment), agent)
+
+
+def agents_table(deployment: Deployment) -> str:
+    """Return the name of the table of agents."""
+    return deployment.stack.physical_ids("AWS::DynamoDB::Table")["AgentsTable"]
 
 
 def item(cloud: Cloud, table: str, agent: dict[str, Any]) -> dict[str, Any]:
