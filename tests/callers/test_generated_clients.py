@@ -20,10 +20,11 @@ _VENV = ROOT / ".venv-openapi-python-client"
 
 
 def check(printed: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Check that an agent was created, and that the client can read an error."""
+    """Check that an agent was created and read back until it was ready, and that the client can read an error."""
     with capsys.disabled():
         print(f"\n{printed}", end="")
-    assert re.fullmatch("created [0-9a-f]{24} ready mistv2_Wildflower\nrefused validation_error name\n", printed)
+    lines = r"created (\w{24}) pending\nread \1 ready any\nrefused validation_error name\n"
+    assert re.fullmatch(lines, printed)
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> str:
@@ -45,7 +46,9 @@ def caller(server: Server) -> list[str]:
     return [server.origin, server.headers["x-api-key"], server.headers["x-workspace-id"]]
 
 
-def test_the_python_client_creates_an_agent(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_python_client_creates_an_agent_and_reads_it_back(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     venvs.install(_VENV, PYTHON_GENERATOR)
     programs = _VENV / "bin"
     generated = tmp_path / "client"
@@ -57,7 +60,7 @@ def test_the_python_client_creates_an_agent(server: Server, tmp_path: Path, caps
     check(run(programs / "python", program, *caller(server), cwd=tmp_path, PYTHONPATH=str(generated)), capsys)
 
 
-def test_the_typescript_client_creates_an_agent(
+def test_the_typescript_client_creates_an_agent_and_reads_it_back(
     server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "package.json").write_text("{}")

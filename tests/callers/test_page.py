@@ -43,10 +43,11 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     assert all(url.startswith((server.origin, "data:")) for url in requested)
 
 
-def execute(page: Page, status: str) -> str:
-    """Send the request in the form; return the body of its response."""
-    page.get_by_role("button", name="Execute").click()
-    response = page.locator(".live-responses-table .response")
+def execute(page: Page, status: str, operation: str = "createAgent") -> str:
+    """Send the request in an operation's form; return the body of its response."""
+    form = page.locator(f"#operations-Agents-{operation}")
+    form.get_by_role("button", name="Execute").click()
+    response = form.locator(".live-responses-table .response")
     expect(response.locator(".response-col_status")).to_have_text(status)
     return response.locator(".response-col_description pre").first.inner_text()
 
@@ -63,6 +64,13 @@ def test_the_example_creates_an_agent(page: Page, server: Server) -> None:
     assert len(agent["_id"]) == 24
     assert agent["name"] == "Customer Support Agent"
     assert agent["workspaceId"] == server.headers["x-workspace-id"]
+
+
+def test_the_agent_is_read_back(page: Page) -> None:
+    agent = json.loads(execute(page, "201"))
+    page.locator("#operations-Agents-getAgent").get_by_placeholder("agentId").fill(agent["_id"])
+
+    assert json.loads(execute(page, "200", "getAgent")) == agent
 
 
 def test_the_shown_curl_line_creates_an_agent(page: Page) -> None:

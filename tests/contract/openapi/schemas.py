@@ -103,6 +103,8 @@ def _allow_nulls(schema: Schema) -> None:
             part["anyOf"] = [{"$ref": part.pop("$ref")}, {"type": "null"}]
         elif "type" in part:
             part["type"] = [part["type"], "null"]
+        if part.get("default") == {}:
+            del part["default"]  # generators of clients know no object as the default of something that can be null
         for closed in ("enum", "const"):
             if closed in part:
                 part["enum"] = [*(part[closed] if closed == "enum" else [part.pop(closed)]), None]
