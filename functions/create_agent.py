@@ -10,8 +10,9 @@ from typing import Any
 
 from call_agents.agents.agent import new_agent
 from call_agents.agents.idempotency import check_idempotency_key, derive_agent_id, digest
+from call_agents.agents.names import drop_nulls
 from call_agents.agents.store import AgentStore, Created
-from call_agents.agents.validation import drop_nulls, validate
+from call_agents.agents.validation import validate
 from call_agents.api_keys.access import Access, build_access
 from call_agents.api_keys.key import Caller
 from call_agents.shared.config import AllowedValues, Settings

@@ -1,0 +1,107 @@
+"""Names of fields: which are known, misspelt, unknown, or the name of a secret.
+
+Only the top of a body, `ttsModel` and the gaps have names of their own. In free JSON any name is data, but for that of
+the ElevenLabs key.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
+
+from call_agents.agents.agent import RESPONSE_FIELDS
+from call_agents.agents.models import AgentSettings, CreateAgentRequest, Gap, TtsModel
+from call_agents.shared.errors import MAX_DETAILS
+from call_agents.shared.field_errors import FieldError, child_path
+from call_agents.shared.json_values import Json
+from call_agents.shared.suggestions import did_you_mean
+
+KNOWN: Mapping[str, Collection[str]] = {
+    "": CreateAgentRequest.__annotations__.keys(),
+    "ttsModel": TtsModel.__annotations__.keys(),
+}
+"""Names of the API's fields, by the path of the object that has them."""
+
+_GAPS = "gapBetweenEachAttemptForSmartCallback"
+_GAP: Collection[str] = Gap.__annotations__.keys()
+_SETTINGS: Collection[str] = AgentSettings.__annotations__.keys()
+
+_SEPARATORS = re.compile(r"[-_\s]")
+
+# Names that mean a secret, in small letters and without all that is not a letter or digit.
+_ELEVENLABS_KEY = re.compile(".*elevenlabsapikeys?[0-9]*")
+_SECRET = re.compile(
+    ".*((api|access|auth|bearer|private|client|secret|xi|eleven|labs|openai|rime|google|gemini|cartesia|provider|tts)"
+    "(key|token)|secret)s?[0-9]*(value)?|token|authorization"
+)
+_NO_WORD = re.compile("[^a-z0-9]")
+
+
+def known_places(body: dict[str, Json]) -> Iterator[tuple[str, dict[str, Json], Collection[str]]]:
+    """Return path, members and known names of each object that has names of its own."""
+    yield "", body, KNOWN[""]
+    if isinstance(body.get("ttsModel"), dict):
+        yield "ttsModel", body["ttsModel"], KNOWN["ttsModel"]
+    gaps = body.get(_GAPS)
+    for index, gap in enumerate(gaps if isinstance(gaps, list) else ()):
+        if isinstance(gap, dict):
+            yield child_path(_GAPS, index), gap, _GAP
+
+
+def drop_nulls(body: Json) -> None:
+    """Remove known fields that are null from a parsed body: generated clients send null for what is not set."""
+    if not isinstance(body, dict):
+        return
+    settings = body.get("settings")
+    places = [*known_places(body), ("settings", settings if isinstance(settings, dict) else {}, _SETTINGS)]
+    for _, members, known in places:
+        for name in [name for name in known if name in members and members[name] is None]:
+            del members[name]
+
+
+def refused_names(body: dict[str, Json]) -> Iterator[FieldError]:
+    """Find secrets by their names, which would be stored in plain text, and misspelt fields, which would be ignored."""
+    for path, members, known in known_places(body):
+        for name in [name for name in members if name not in known]:
+            if path in KNOWN and is_text(members[name]) and _is_secret(name, path):
+                yield misplaced_secret(child_path(path, name))
+            elif right := _right_name(name, known):
+                yield FieldError(child_path(path, name), "misspelt_field", f"is misspelt: the field is {right}")
+
+
+def unknown_names(body: dict[str, Json]) -> Iterator[FieldError]:
+    """Find fields that the API does not have."""
+    for path, members, known in known_places(body):
+        # Fields that only the server sets are ignored, so that a response can be posted again.
+        ignored = () if path else RESPONSE_FIELDS
+        absent = [name for name in known if name not in members]
+        for name in islice((name for name in members if name not in known and name not in ignored), MAX_DETAILS):
+            message = "is not a known field: remove it, or do not send Prefer: handling=strict"
+            yield FieldError(child_path(path, name), "unknown_field", message + did_you_mean(name, absent))
+
+
+def is_elevenlabs_key(name: str, value: Json) -> bool:
+    """Return True for the name of an ElevenLabs key that has a value."""
+    lower = name.lower()
+    return "eleven" in lower and is_text(value) and _ELEVENLABS_KEY.fullmatch(_NO_WORD.sub("", lower)) is not None
+
+
+def misplaced_secret(path: str) -> FieldError:
+    """Return the field error of a secret that is not in its place."""
+    message = "must be left out: an ElevenLabs key belongs in ttsModel.elevenLabsApiKey, and no other secret is stored"
+    return FieldError(path, "misplaced_secret", message)
+
+
+def is_text(value: Json) -> bool:
+    """Return True for a string that is not empty. `hasApiKey: false` is no secret."""
+    return isinstance(value, str) and value != ""
+
+
+def _is_secret(name: str, path: str) -> bool:
+    words = _NO_WORD.sub("", name.lower())
+    return _SECRET.fullmatch(words) is not None or (path == "ttsModel" and words == "key")
+
+
+def _right_name(name: str, known: Collection[str]) -> str | None:
+    """Return the known name that differs only by case and separators."""
+    plain = _SEPARATORS.sub("", name).lower()
+    return next((right for right in known if right.lower() == plain), None)
