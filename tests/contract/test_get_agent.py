@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+import get_agent
 from tests.conftest import Manage, NewApplication
 from tests.support.client import Client, Stage, without_rate_limit
-from tests.support.events import PATH, http_event
+from tests.support.events import PATH, LambdaContext, http_event
 from tests.support.faults import lose_requests
 from tests.support.http import HttpResponse
 from tests.support.logs import recorded_output
@@ -134,6 +135,24 @@ def test_a_table_out_of_reach_is_503_and_logged(client: Client, new_application:
         {"RequestsSucceeded"},
         {"RequestsFailed"},
     ]
+
+
+def test_the_function_reads_its_environment(
+    client: Client, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent_id = client.post(EXAMPLE).body["_id"]
+    event = http_event(method="GET", path=f"{PATH}/{agent_id}", headers=client.headers)
+    statuses = []
+    for changed in ({}, {"AGENTS_TABLE": ""}):
+        for name, value in {**variables, **changed}.items():
+            monkeypatch.setenv(name, value)
+        get_agent.application.cache_clear()
+        with recorded_output() as output:
+            statuses.append(get_agent.handler(event, LambdaContext())["statusCode"])
+    get_agent.application.cache_clear()
+
+    assert statuses == [200, 500]
+    assert [line["cause"] for line in output.lines] == ["the environment variable AGENTS_TABLE is not set"]
 
 
 def test_a_damaged_item_is_a_logged_500_that_names_the_attribute(client: Client, stage: Stage) -> None:

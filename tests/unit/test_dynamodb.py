@@ -42,6 +42,8 @@ def test_each_type_has_its_attribute_value(value: object, attribute: dict[str, A
 def test_binary_is_not_json(attribute: dict[str, Any]) -> None:
     with pytest.raises(NotJsonError):
         from_attribute({"L": [attribute]})
+    # In an item it is an object, so a key's record with it is no valid one.
+    assert from_item({"status": attribute, "name": {"S": "x"}}) == {"status": attribute, "name": "x"}
 
 
 _scalars = st.none() | st.booleans() | st.integers(-(10**37), 10**37) | st.text(max_size=20)
