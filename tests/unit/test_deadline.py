@@ -1,80 +1,60 @@
 """A request ends before Lambda ends the function, whatever hangs."""
 
-import signal
 import threading
 import time
 from math import inf
 
 import pytest
 
-from call_agents.shared.deadline import RESERVED_SECONDS, deadline, remaining_ms
+from call_agents.shared.deadline import RESERVED_SECONDS, remaining_ms, run_in_time, spare_seconds
 from call_agents.shared.errors import ServiceUnavailable
 from tests.support.events import LambdaContext
 
 
-def test_a_block_that_hangs_is_interrupted_in_time() -> None:
+def test_work_that_hangs_is_given_up_in_time() -> None:
     started = time.monotonic()
 
-    with pytest.raises(ServiceUnavailable) as caught, deadline(LambdaContext(timeout=RESERVED_SECONDS + 0.1)):
-        threading.Event().wait(60)
+    with pytest.raises(ServiceUnavailable) as caught:
+        run_in_time(lambda: threading.Event().wait(60), 0.05)
     assert caught.value.internal == "out of time"
     assert time.monotonic() - started < 30
-    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
-def test_no_retry_takes_the_interruption_for_an_error() -> None:
-    def attempt() -> None:
-        try:
-            threading.Event().wait(60)
-        except Exception:  # noqa: BLE001 - as libraries do
-            pytest.fail("interrupted by an error that can be retried")
+@pytest.mark.parametrize("seconds", [0, -1])
+def test_without_time_nothing_begins(seconds: float) -> None:
+    begun: list[str] = []
 
-    with pytest.raises(ServiceUnavailable), deadline(LambdaContext(timeout=RESERVED_SECONDS + 0.05)):
-        attempt()
-
-
-def test_without_time_nothing_begins() -> None:
-    begun = []
-
-    with pytest.raises(ServiceUnavailable) as caught, deadline(LambdaContext(timeout=RESERVED_SECONDS)):
-        begun.append("a write")
+    with pytest.raises(ServiceUnavailable) as caught:
+        run_in_time(lambda: begun.append("a write"), seconds)
     assert caught.value.internal == "out of time"
     assert begun == []
 
 
-def test_half_a_second_is_reserved() -> None:
-    with deadline(LambdaContext(timeout=60)):
-        assert 59 < signal.getitimer(signal.ITIMER_REAL)[0] <= 59.5
+def test_half_a_second_of_the_functions_time_is_reserved() -> None:
+    assert RESERVED_SECONDS == 0.5
+    assert 59 < spare_seconds(LambdaContext(timeout=60)) <= 59.5
+    assert remaining_ms(None) == spare_seconds(None) == inf
 
 
-def test_a_block_that_ends_in_time_is_not_interrupted_later() -> None:
-    with deadline(LambdaContext(timeout=RESERVED_SECONDS + 0.05)):
-        pass
+@pytest.mark.parametrize("seconds", [inf, 60])
+def test_results_and_errors_are_those_of_the_work(seconds: float) -> None:
+    def fail() -> None:
+        raise TimeoutError("inside")
 
-    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
-    time.sleep(0.1)
-
-
-def test_an_error_inside_ends_the_timer_and_is_raised() -> None:
-    with pytest.raises(ValueError, match="inside"), deadline(LambdaContext(timeout=60)):
-        raise ValueError("inside")
-    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert run_in_time(lambda: "result", seconds) == "result"
+    with pytest.raises(TimeoutError, match="inside"):
+        run_in_time(fail, seconds)
 
 
-def test_a_context_without_a_clock_sets_no_deadline() -> None:
-    assert remaining_ms(None) == inf
-    with deadline(None):
-        assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
-
-
-def test_other_threads_have_no_deadline() -> None:
-    timers = []
+def test_it_works_in_every_thread() -> None:
+    raised: list[ServiceUnavailable] = []
 
     def run() -> None:
-        with deadline(LambdaContext(timeout=60)):
-            timers.append(signal.getitimer(signal.ITIMER_REAL))
+        with pytest.raises(ServiceUnavailable) as caught:
+            run_in_time(lambda: threading.Event().wait(60), 0.05)
+        raised.append(caught.value)
 
     thread = threading.Thread(target=run)
     thread.start()
-    thread.join()
-    assert timers == [(0, 0)]
+    thread.join(30)
+    assert [error.internal for error in raised] == ["out of time"]

@@ -9,7 +9,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from call_agents.shared.config import Settings
-from call_agents.shared.deadline import deadline, remaining_ms
+from call_agents.shared.deadline import remaining_ms, run_in_time, spare_seconds
 from call_agents.shared.errors import ServiceUnavailable, as_api_error, render
 from call_agents.shared.json_values import Json
 
@@ -147,9 +147,8 @@ class Frame(Generic[Result]):
     def _run(self, _event: object, context: object, work: Callable[[Invocation], Response], request_id: str) -> Result:
         invocation = Invocation(request_id, context)
         try:
-            with deadline(context):
-                response = work(invocation)
-                result = self._finish(_with_headers(response, invocation.headers), request_id)
+            response = run_in_time(lambda: work(invocation), spare_seconds(context))
+            result = self._finish(_with_headers(response, invocation.headers), request_id)
         except Exception as raised:  # noqa: BLE001 - every error becomes a response
             error = as_api_error(raised)
             invocation.log.update(error.log_fields())
@@ -160,7 +159,8 @@ class Frame(Generic[Result]):
 
     def _report(self, status: int, invocation: Invocation) -> None:
         """Write the log line and the metrics of an invocation."""
-        fields = {name: value for name, value in invocation.log.items() if value}
+        # A copy, because work that took too long goes on.
+        fields = {name: value for name, value in dict(invocation.log).items() if value}
         times = invocation.timer.milliseconds()
         warnings = [metric for name, metric in COUNTED_WARNINGS.items() if name in fields]
         if status >= _SERVER_ERROR:
