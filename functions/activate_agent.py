@@ -1,40 +1,48 @@
-"""Lambda handler of the agents table's stream: tries the ElevenLabs key of each new agent that has its own.
+"""Lambda handler of the activation queue: tries the ElevenLabs key of each agent that is pending.
 
-The event source mapping passes only items that were inserted as ``pending``. A record that fails is retried until its
-attempts are used up; then the dead-letter queue gets its position in the stream, and its agent stays pending. A result
+A message is an event of EventBridge about an agent. All trials of a batch run at the same time, so nobody waits for
+another's key. A trial that fails comes back after the queue's pause, until it rests in the dead-letter queue. A result
 is recorded only if the agent was not modified meanwhile, so order and repetition do not matter.
 """
 
+import asyncio
 import os
-import time
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any
+from typing import Annotated, Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
+from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType, async_process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.parser import parse
+from pydantic import BaseModel, Field, Json, ValidationError
 
 from call_agents.agents.activation import Activation, build_activation
 from call_agents.agents.agent import ERROR, PENDING, READY
-from call_agents.agents.store import agent_from_item
 from call_agents.shared.config import Settings
-from call_agents.shared.deadline import RESERVED_SECONDS, remaining_ms
+from call_agents.shared.errors import InternalError
 from call_agents.shared.invocation import Frame, Invocation, Response, lambda_request_id
 
 SERVICE = "activate_agent"
 
 CHANGED = "changed"
-"""Outcome of a record whose agent was modified or deleted meanwhile: nothing is recorded."""
+"""Outcome for an agent that is not pending any more, or was modified or deleted meanwhile: nothing is recorded."""
 
-RECORD_TIME_MS = 30_000
-"""Remaining time that a record needs in the worst case: the calls to KMS, ElevenLabs and DynamoDB."""
 
-MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1, 10
-"""Pause before failed records are retried."""
+class _Ids(BaseModel):
+    workspace_id: Annotated[str, Field(alias="workspaceId", min_length=1)]
+    agent_id: Annotated[str, Field(alias="agentId", min_length=1)]
+
+
+class _Event(BaseModel):
+    detail: _Ids
+
+
+class _Message(BaseModel):
+    body: Json[_Event]
 
 
 class RecordFailedError(Exception):
-    """A record has to be retried. It carries no cause, because Powertools keeps it."""
+    """A message has to come back. It carries no cause, because Powertools keeps it."""
 
 
 @cache
@@ -50,68 +58,65 @@ def application() -> Activation:
 
 
 def handler(event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - as Powertools has it
-    """Try the keys of a batch of records.
+    """Try the keys of a batch of messages.
 
     Parameters
     ----------
     event : dict
-        Records of the stream (AWS, "Using AWS Lambda with Amazon DynamoDB").
+        Messages of the queue (AWS, "Using Lambda with Amazon SQS").
     context : object
         Lambda's context.
 
     Returns
     -------
     dict
-        ``{"batchItemFailures": [{"itemIdentifier"}]}``: the sequence numbers of the records to retry.
+        ``{"batchItemFailures": [{"itemIdentifier"}]}``: the ids of the messages that have to come back.
     """
-    return handle(event, context, application, time.sleep)
+    return handle(event, context, application)
 
 
-def handle(
-    event: dict[str, Any],
-    context: Any,  # noqa: ANN401 - as Powertools has it
-    get_application: Callable[[], Activation],
-    sleep: Callable[[float], object],
-) -> Any:  # noqa: ANN401 - the same
-    """Handle a batch with an application and a pause of your own; otherwise as `handler`."""
-    # Otherwise a batch of which every record fails would raise, and Lambda would not learn which.
-    processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
+def handle(event: dict[str, Any], context: Any, get_application: Callable[[], Activation]) -> Any:  # noqa: ANN401 - the same
+    """Handle a batch with an application of your own; otherwise as `handler`."""
+    # Otherwise a batch of which every message fails would raise, and Lambda would not learn which.
+    processor = AsyncBatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
     record_handler = partial(handle_record, context=context, get_application=get_application)
-    result = process_partial_response(event=event, record_handler=record_handler, processor=processor, context=context)
-    if result["batchItemFailures"]:
-        spare = max(remaining_ms(context) / 1000 - RESERVED_SECONDS, 0)
-        sleep(min(retry_pause(event, time.time()), spare))
-    return result
+    return async_process_partial_response(
+        event=event, record_handler=record_handler, processor=processor, context=context
+    )
 
 
-def retry_pause(event: dict[str, Any], now: float) -> float:
-    """Return the seconds to wait before records are retried: as long as they have waited so far, within bounds.
-
-    A stream retries at once, and its attempts must not be used up within a second.
-    """
-    begun: float = min(record["dynamodb"].get("ApproximateCreationDateTime", now) for record in event["Records"])
-    return min(max(now - begun, MIN_PAUSE_SECONDS), MAX_PAUSE_SECONDS)
-
-
-def handle_record(record: DynamoDBRecord, context: object, get_application: Callable[[], Activation]) -> None:
-    """Handle one record; raise RecordFailedError when it has to be retried."""
-    raw = record.raw_event
-    response = frame().run(
-        raw, context, lambda invocation: activate(raw, get_application(), invocation), lambda_request_id(context)
+async def handle_record(record: SQSRecord, context: object, get_application: Callable[[], Activation]) -> None:
+    """Handle one message in a thread of its own; raise RecordFailedError when it has to come back."""
+    message = record.raw_event
+    response = await asyncio.to_thread(
+        frame().run,
+        message,
+        context,
+        lambda invocation: activate(message, get_application(), invocation),
+        lambda_request_id(context),
     )
     if response.status != 200:  # noqa: PLR2004 - OK
         raise RecordFailedError
 
 
-def activate(record: dict[str, Any], app: Activation, invocation: Invocation) -> Response:
+def activate(message: dict[str, Any], app: Activation, invocation: Invocation) -> Response:
     """Turn a pending agent into one that is ready or in error."""
-    # A batch that outlasts the function would lose its results.
-    invocation.check_time(RECORD_TIME_MS)
-    agent = agent_from_item(record["dynamodb"]["NewImage"])
-    invocation.log.update(workspaceId=agent.workspace_id, agentId=agent.id, outcome=CHANGED)
-    if agent.status == PENDING:  # the mapping's filter passes no other
+    ids = read_ids(message)
+    invocation.log.update(workspaceId=ids.workspace_id, agentId=ids.agent_id, outcome=CHANGED)
+    invocation.timer.begin("read")
+    agent = app.agents.get(ids.workspace_id, ids.agent_id)
+    if agent is not None and agent.status == PENDING:
         reason = app.try_key(agent, invocation)
         invocation.log["statusReason"] = reason or ""
         if app.record(agent, reason, invocation):
             invocation.log["outcome"] = ERROR if reason else READY
     return Response(200, None)
+
+
+def read_ids(message: dict[str, Any]) -> _Ids:
+    """Return the ids in a message; raise InternalError when it is no event about an agent."""
+    try:
+        return parse(event=message, model=_Message).body.detail
+    except ValidationError:
+        problem = "the message is no event about an agent"
+    raise InternalError(internal=problem)

@@ -41,7 +41,7 @@ HANDLERS = {
     "PublishAgentEventsFunction": ("publish_agent_events.py",),
     "ManageApiKeysFunction": ("manage_api_keys.py",),
     "ActivateAgentFunction": ("activate_agent.py",),
-    "ReactivateAgentFunction": ("reactivate_agent.py",),
+    "RetryAgentsFunction": ("retry_agents.py",),
 }
 """Each function's own modules, by its logical id in the template."""
 

@@ -25,7 +25,7 @@ STATUS = {
     "get_agent_unknown": 404,
     "issue_api_key": 201,
     "list_api_keys": 200,
-    "reactivate_agent": 409,
+    "retry_agents": 200,
     "revoke_api_key": 200,
     "rotate_api_key": 201,
 }
@@ -67,11 +67,9 @@ def test_every_event_shows_what_it_is_there_for() -> None:
         "gapBetweenEachAttemptForSmartCallback[0].hours",
         "settings.speed",
     }
-    # The agent to reactivate is the one with its own key, which the stream has had tried meanwhile.
-    agent = results["create_agent_11labs_byo"]["body"]
-    assert json.loads((ROOT / "events/reactivate_agent.json").read_text("utf-8"))["agentId"] == agent["_id"]
-    assert agent["status"] == "pending"
-    assert results["reactivate_agent"]["body"]["message"].startswith("This agent is ready")
+    # The agent with its own key has been tried meanwhile, and is ready.
+    assert results["create_agent_11labs_byo"]["body"]["status"] == "pending"
+    assert results["retry_agents"]["body"]["agentIds"] == []
 
 
 @pytest.mark.parametrize("key", [aws.TEST_API_KEY, *aws.MANAGED_TEST_API_KEYS])

@@ -58,7 +58,7 @@ def test_imports_do_nothing() -> None:
         "import os, socket\n"
         "os.environ.clear()\n"
         "socket.socket.connect = None\n"
-        "import activate_agent, create_agent, manage_api_keys, reactivate_agent\n"
+        "import activate_agent, create_agent, manage_api_keys, retry_agents\n"
         "assert not create_agent.application.cache_info().currsize\n"
         "assert not manage_api_keys.frame.cache_info().currsize\n"
     )

@@ -20,7 +20,7 @@ class Operator:
     principal : Principal
         The operator's credentials.
     keys, agents : str
-        Names of the functions that manage API keys and that reactivate agents.
+        Names of the functions that manage API keys and that have agents tried again.
     """
 
     cloud: Cloud
@@ -32,9 +32,9 @@ class Operator:
         """Execute a command about API keys; return the result."""
         return self._invoke(self.keys, command)
 
-    def reactivate(self, agent: dict[str, Any]) -> dict[str, Any]:
-        """Reactivate an agent; return the result."""
-        return self._invoke(self.agents, {"workspaceId": agent["workspaceId"], "agentId": agent["_id"]})
+    def retry(self, **command: str) -> dict[str, Any]:
+        """Have agents' ElevenLabs keys tried again; return the result."""
+        return self._invoke(self.agents, command)
 
     def _invoke(self, function: str, command: dict[str, Any]) -> dict[str, Any]:
         result = self.cloud.client("lambda", self.principal).invoke(FunctionName=function, Payload=json.dumps(command))

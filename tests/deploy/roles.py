@@ -46,23 +46,21 @@ EXPECTED: Mapping[str, frozenset[str]] = {
     ),
     "ActivateAgentFunction": frozenset(
         {
-            "dynamodbstreams:describe_stream AgentsTable's stream",
-            "dynamodbstreams:get_shard_iterator AgentsTable's stream",
-            "dynamodb:update_item AgentsTable",
-            "kms:decrypt SecretsKey",
-            "sqs:send_message ActivationDeadLetterQueue",
-            *LOG,
-        }
-    ),
-    "ReactivateAgentFunction": frozenset(
-        {
+            "sqs:receive_message ActivationQueue",
             "dynamodb:get_item AgentsTable",
             "dynamodb:update_item AgentsTable",
             "kms:decrypt SecretsKey",
             *LOG,
         }
     ),
-    operators.NAME: frozenset({"lambda:invoke ManageApiKeysFunction", "lambda:invoke ReactivateAgentFunction"}),
+    "RetryAgentsFunction": frozenset(
+        {
+            "dynamodb:query AgentsTable",
+            "dynamodb:update_item AgentsTable",
+            *LOG,
+        }
+    ),
+    operators.NAME: frozenset({"lambda:invoke ManageApiKeysFunction", "lambda:invoke RetryAgentsFunction"}),
 }
 """All that is allowed: the roles by the function that has them."""
 

@@ -13,7 +13,7 @@ import create_agent
 import get_agent
 import manage_api_keys
 import publish_agent_events
-import reactivate_agent
+import retry_agents
 from call_agents.shared.invocation import COUNTED_OUTCOMES, COUNTED_WARNINGS, TIMED_STEPS
 from tests.infrastructure.conftest import Deployed, substituted
 from tests.infrastructure.test_resources import access_log
@@ -53,7 +53,7 @@ LANGUAGE = re.compile(
 )
 """Words of the query language."""
 
-FUNCTIONS = (activate_agent, create_agent, get_agent, manage_api_keys, publish_agent_events, reactivate_agent)
+FUNCTIONS = (activate_agent, create_agent, get_agent, manage_api_keys, publish_agent_events, retry_agents)
 SERVICES = {module.SERVICE for module in FUNCTIONS}
 
 Metric = tuple[str, str, dict[str, Any]]

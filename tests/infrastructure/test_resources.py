@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 import yaml
 
-import activate_agent
 import create_agent
 import get_agent
 import manage_api_keys
 import publish_agent_events
+import retry_agents
 from call_agents.agents import elevenlabs
 from call_agents.agents.activation import build_activation
+from call_agents.agents.agent import PENDING
+from call_agents.agents.events import SOURCE
 from call_agents.api_keys.rate_limit import count_request
 from call_agents.shared.aws import CLIENT_CONFIG, MAX_ATTEMPTS, dynamodb_client
 from call_agents.shared.config import Settings
@@ -75,15 +77,22 @@ def test_timeouts_are_ordered(deployed: Deploy, monkeypatch: pytest.MonkeyPatch)
         assert call_seconds() * 1000 < create_agent.WRITE_TIME_MS < function["Timeout"] * 1000 < gateway <= 30_000
 
 
-def test_a_record_has_time_for_its_calls(deployed: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_has_time_for_its_calls(deployed: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     function = deployed().of("AWS::Lambda::Function")["ActivateAgentFunction"]
     one_attempt = call_seconds() / MAX_ATTEMPTS
-    longest = call_seconds() + one_attempt + elevenlabs.TOTAL_SECONDS + elevenlabs.READ_SECONDS
-    needed = activate_agent.RECORD_TIME_MS / 1000
+    # The read and the write have one attempt, KMS has all.
+    longest = 2 * one_attempt + call_seconds() + elevenlabs.TOTAL_SECONDS
 
-    assert longest + 5 < needed  # with botocore's pauses between attempts
-    assert needed + activate_agent.MAX_PAUSE_SECONDS + 2 < function["Timeout"]
+    assert longest + 5 < function["Timeout"]  # with botocore's pauses between attempts
+
+
+def test_a_batch_of_trials_runs_at_once(deployed: Deploy) -> None:
+    mapping = deployed().of("AWS::Lambda::EventSourceMapping")["ActivateAgentFunctionPendingAgents"]
+
+    # Python's own limit of asyncio.to_thread, with one processor: 1 + 4 threads.
+    assert 1 < mapping["BatchSize"] <= 5
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
 def test_each_path_of_the_api_leads_to_an_alias(deployed: Deploy) -> None:
@@ -101,19 +110,25 @@ def test_each_path_of_the_api_leads_to_an_alias(deployed: Deploy) -> None:
     assert "FailOnWarnings" not in api
 
 
-def test_a_failing_record_is_given_up_after_minutes(deployed: Deploy) -> None:
-    mapping = deployed().of("AWS::Lambda::EventSourceMapping")["ActivateAgentFunctionNewPendingAgent"]
-    event = {"Records": [{"dynamodb": {"ApproximateCreationDateTime": 0}}]}
-    paused = 0.0
-    for _ in range(mapping["MaximumRetryAttempts"]):
-        paused += activate_agent.retry_pause(event, paused)
+def test_a_trial_that_fails_comes_back_for_an_hour(deployed: Deploy) -> None:
+    stack = deployed()
+    queue = stack.of("AWS::SQS::Queue")["ActivationQueue"]
+    timeout = stack.of("AWS::Lambda::Function")["ActivateAgentFunction"]["Timeout"]
 
-    assert mapping["BatchSize"] == 1  # no other record is retried with it
-    assert 6 * 60 < paused < mapping["MaximumRecordAgeInSeconds"]
-    assert mapping["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"] == [
-        "ActivationDeadLetterQueue",
-        "Arn",
-    ]
+    assert queue["VisibilityTimeout"] == 6 * timeout  # as AWS advises
+    assert queue["VisibilityTimeout"] * queue["RedrivePolicy"]["maxReceiveCount"] == 60 * 60
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"] == ["ActivationDeadLetterQueue", "Arn"]
+
+
+def test_every_event_about_a_pending_agent_goes_to_the_queue(deployed: Deploy) -> None:
+    stack = deployed()
+    rule = stack.of("AWS::Events::Rule")["PendingAgentsRule"]
+    (target,) = rule["Targets"]
+
+    assert rule["EventPattern"] == {"source": [SOURCE], "detail": {"status": [PENDING]}}
+    assert rule["EventBusName"] == {"Ref": "EventBus"}
+    assert target["Arn"] == {"Fn::GetAtt": ["ActivationQueue", "Arn"]}
+    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["ActivationDeadLetterQueue", "Arn"]}}
 
 
 def access_log(stack: Deployed) -> dict[str, Any]:
@@ -217,7 +232,7 @@ BUILDERS: dict[str, Callable[[Settings], object]] = {
     "PublishAgentEventsFunction": publish_agent_events.build,
     "ManageApiKeysFunction": manage_api_keys.build,
     "ActivateAgentFunction": build_activation,
-    "ReactivateAgentFunction": build_activation,
+    "RetryAgentsFunction": retry_agents.build,
 }
 
 

@@ -1,30 +1,32 @@
-"""What the tests of activation share: ElevenLabs on this machine, and the stream of moto's table."""
+"""What the tests of activation share: ElevenLabs on this machine, and messages as the queue has them."""
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 import activate_agent
-import reactivate_agent
+import retry_agents
 from call_agents.agents.activation import Activation, build_activation
 from call_agents.agents.elevenlabs import connect
 from call_agents.shared.config import Settings
 from tests.local import aws, elevenlabs
-from tests.local.stream import EventSourceMapping
 from tests.support.client import Client, Stage
-from tests.support.events import LambdaContext
+from tests.support.events import LambdaContext, queue_event
 from tests.support.logs import Output, recorded_output
 from tests.support.samples import BYO
 
 NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
+FUNCTION_SECONDS = 30
+"""Timeout of `activate_agent`."""
 
 
 @dataclass(frozen=True)
 class Trials:
-    """Agents with their own keys, and the functions that try these keys.
+    """Agents with their own keys, and the functions that have these keys tried.
 
     Parameters
     ----------
@@ -33,21 +35,15 @@ class Trials:
     stage : Stage
         Has their table.
     app : Activation
-        What the functions run with. For it, now is `NEW_YEAR`.
-    stream : EventSourceMapping
-        Reads the table's stream.
+        What `activate_agent` runs with. For it, now is `NEW_YEAR`.
     output : Output
         What the functions print.
-    pauses : list
-        Seconds for which `activate_agent` paused.
     """
 
     client: Client
     stage: Stage
     app: Activation
-    stream: EventSourceMapping
     output: Output
-    pauses: list[float] = field(default_factory=list)
 
     def create(self, voice_id: str = "a-voice", **more: str) -> dict[str, Any]:
         """Create an agent with its own key; return the response's body."""
@@ -56,26 +52,27 @@ class Trials:
         assert agent["status"] == "pending"
         return agent
 
-    def records(self) -> list[dict[str, Any]]:
-        """Return the stream's new records that the filter passes."""
-        return self.stream.read()
+    def handle(self, *agents: dict[str, Any], context: object = None) -> set[str]:
+        """Invoke `activate_agent` with a batch of events about agents; return the ids of those that come back."""
+        return self.handle_bodies({agent["_id"]: json.dumps(event_about(agent)) for agent in agents}, context)
 
-    def handle(self, *records: dict[str, Any], context: object = None) -> list[str]:
-        """Invoke `activate_agent` with records; return the sequence numbers of those that failed."""
-        context = context or LambdaContext(timeout=60)
-        result = activate_agent.handle({"Records": list(records)}, context, lambda: self.app, self.pauses.append)
+    def handle_bodies(self, messages: dict[str, str], context: object = None) -> set[str]:
+        """Invoke `activate_agent` with any messages, by id; return the ids of those that come back."""
+        context = context or LambdaContext(timeout=FUNCTION_SECONDS)
+        result = activate_agent.handle(queue_event(messages), context, lambda: self.app)
         assert set(result) == {"batchItemFailures"}
-        return [failure["itemIdentifier"] for failure in result["batchItemFailures"]]
+        return {failure["itemIdentifier"] for failure in result["batchItemFailures"]}
 
-    def reactivate(self, event: object) -> tuple[int, Any]:
-        """Invoke `reactivate_agent`; return status and body."""
-        result = reactivate_agent.handle(event, LambdaContext(), lambda: self.app)
+    def retry(self, **command: object) -> tuple[int, Any]:
+        """Invoke `retry_agents`; return status and body."""
+        app = retry_agents.Application(self.app.agents, lambda: NEW_YEAR)
+        result = retry_agents.handle(command, LambdaContext(), lambda: app)
         assert set(result) == {"statusCode", "body"}
         return result["statusCode"], result["body"]
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return the log lines of the functions that try keys."""
-        services = {activate_agent.SERVICE, reactivate_agent.SERVICE}
+        """Return the log lines of the functions that have keys tried."""
+        services = {activate_agent.SERVICE, retry_agents.SERVICE}
         return [line for line in self.output.lines if line["service"] in services]
 
     def item(self, agent: dict[str, Any]) -> dict[str, Any]:
@@ -89,6 +86,12 @@ class Trials:
         return item["status"]["S"], item.get("statusReason", {}).get("S")
 
 
+def event_about(agent: dict[str, Any]) -> dict[str, Any]:
+    """Return EventBridge's event about an agent, as far as it matters."""
+    detail = {"agentId": agent["_id"], "workspaceId": agent["workspaceId"], "status": "pending"}
+    return {"source": "create-call-agent", "detail-type": "Agent Created", "detail": detail}
+
+
 @pytest.fixture(scope="session")
 def elevenlabs_url() -> str:
     return elevenlabs.start()
@@ -100,23 +103,10 @@ def moto_url() -> str:
     return aws.start_embedded()
 
 
-@pytest.fixture(scope="session")
-def session_stream(session_stage: Stage, moto_url: str) -> EventSourceMapping:
-    """Read the stream of moto's table over HTTP, because moto's decorators lack some of the calls."""
-    return EventSourceMapping(session_stage.template, "ActivateAgentFunction", activate_agent.handler, moto_url)
-
-
 @pytest.fixture
-def trials(
-    client: Client,
-    stage: Stage,
-    session_stream: EventSourceMapping,
-    elevenlabs_url: str,
-    variables: dict[str, str],
-) -> Iterator[Trials]:
+def trials(client: Client, stage: Stage, elevenlabs_url: str, variables: dict[str, str]) -> Iterator[Trials]:
     app = build_activation(Settings(variables))
     # Plain HTTP is for local runs only, so the client of ElevenLabs is replaced.
-    app = replace(app, elevenlabs=connect(elevenlabs_url, "", app.elevenlabs.clock), now=lambda: NEW_YEAR)
-    session_stream.read()  # what the test before wrote
+    app = replace(app, elevenlabs=connect(elevenlabs_url, ""), now=lambda: NEW_YEAR)
     with recorded_output() as output:
-        yield Trials(client, stage, app, session_stream, output)
+        yield Trials(client, stage, app, output)

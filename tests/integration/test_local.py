@@ -97,9 +97,10 @@ def test_responses_logs_and_environment_are_kept_apart() -> None:
 
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["statusCode"] == 201
-    line, metrics = map(json.loads, run.stderr.splitlines())
+    line, metrics, published, _ = map(json.loads, run.stderr.splitlines())
     assert (line["message"], line["outcome"]) == ("request succeeded", "created")
     assert metrics["AgentsCreated"] == [1.0]
+    assert (published["service"], published["events"]) == ("publish_agent_events", "1")
 
 
 def test_a_response_that_is_not_2xx_makes_the_status_1(local: Local) -> None:

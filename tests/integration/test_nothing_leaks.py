@@ -56,8 +56,9 @@ def test_creating_an_agent_leaks_no_secret(
 @pytest.mark.parametrize("voice_id", ["a-voice", "invalid-key", "busy"])
 def test_trying_a_key_leaks_no_secret(trials: Trials, log: io.StringIO, voice_id: str) -> None:
     agent = trials.create(voice_id)
-    trials.handle(*trials.records())
-    trials.reactivate({"workspaceId": agent["workspaceId"], "agentId": agent["_id"]})
+    trials.handle(agent)
+    trials.retry(workspaceId=agent["workspaceId"])
+    trials.handle(agent)
 
     logged = log.getvalue()
     assert '"service":"activate_agent"' in logged.replace(" ", "")

@@ -78,18 +78,21 @@ def test_each_creation_and_each_change_of_status_is_an_event(client: Client, pub
         {"status": "error", "statusReason": "invalid_key", "updatedAt": LATER},
         {"updatedAt": "2030-01-02T00:00:00.000Z"},  # no change of status
         {"status": "pending"},
+        {"updatedAt": "2030-01-03T00:00:00.000Z"},  # pending anew
+        {"provider": "x"},  # something else's
         {"status": "ready"},
     ):
         publisher.stage.change(agent, **change)
     records = publisher.stream.read()
 
-    assert len(records) == 5
+    assert len(records) == 7
     assert publisher.handle(*records) == []
     events = publisher.received()
     assert {event["source"] for event in events} == {"create-call-agent"}
     assert [event["detail-type"] for event in events] == [
         "Agent Created",
         "Agent Failed",
+        "Agent Pending",
         "Agent Pending",
         "Agent Ready",
     ]

@@ -2,7 +2,6 @@
 
 import json
 import ssl
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -144,13 +143,13 @@ def test_botocores_roots_are_used_in_other_regions(impostor: Impostor, monkeypat
 def test_an_elevenlabs_key_is_sent_to_a_trusted_server(impostor: Impostor) -> None:
     roots = Settings({"AWS_CA_BUNDLE": str(impostor.certificate)}).public_roots
 
-    assert connect(impostor.url, roots, time.monotonic).try_voice("sk_key", VOICE) is None
+    assert connect(impostor.url, roots).try_voice("sk_key", VOICE) is None
     assert impostor.requests == [f"/v1/voices/{VOICE}"]
 
 
 def test_an_elevenlabs_key_is_not_sent_to_another_server(impostor: Impostor) -> None:
     with pytest.raises(ServiceUnavailable) as caught:
-        connect(impostor.url, Settings({}).public_roots, time.monotonic).try_voice("sk_key", VOICE)
+        connect(impostor.url, Settings({}).public_roots).try_voice("sk_key", VOICE)
 
     assert caught.value.internal == "ElevenLabs: SSLError"
     assert impostor.requests == []

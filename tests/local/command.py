@@ -11,18 +11,18 @@ from typing import Any, TextIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-import activate_agent
 import create_agent
 import get_agent
 import manage_api_keys
 import publish_agent_events
-import reactivate_agent
+import retry_agents
 from call_agents.agents.store import agent_from_item
 from call_agents.shared.http import AGENTS_PATH
 from call_agents.shared.json_values import to_json
 from call_agents.shared.suggestions import closest
 from tests.local import aws, docs, elevenlabs, events, terminal
 from tests.local.gateway import gateway, listen
+from tests.local.queue import ActivationQueue
 from tests.local.stream import EventSourceMapping
 from tests.support.events import LambdaContext
 from tests.support.template import ROOT, load_template
@@ -160,8 +160,8 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _set_up(options: argparse.Namespace) -> EventSourceMapping:
-    """Prepare AWS and the functions' environment, as the template has it; return what starts activation."""
+def _set_up(options: argparse.Namespace, out: TextIO | None = None) -> tuple[EventSourceMapping, ActivationQueue]:
+    """Prepare AWS and the functions' environment, as the template has it; return what leads to activation."""
     aws.use_local_credentials()
     endpoint_url = options.endpoint_url = options.endpoint_url or _embedded(options)
     limit = {} if options.rate_limit is None else {"RateLimitPerMinute": str(options.rate_limit)}
@@ -172,9 +172,12 @@ def _set_up(options: argparse.Namespace) -> EventSourceMapping:
     for function in template.resources("AWS::Serverless::Function"):
         os.environ.update(template.environment(function))
     os.environ["ENDPOINT_URL"] = endpoint_url
-    mapping = EventSourceMapping(template, "ActivateAgentFunction", activate_agent.handler, endpoint_url)
+    queue = ActivationQueue(template)
+    bus = events.local_bus(queue, out)
+    publisher = partial(publish_agent_events.handle, get_bus=lambda: bus)
+    mapping = EventSourceMapping(template, "PublishAgentEventsFunction", publisher, endpoint_url)
     mapping.poll()
-    return mapping
+    return mapping, queue
 
 
 def _embedded(options: argparse.Namespace) -> str:
@@ -188,12 +191,13 @@ def _embedded(options: argparse.Namespace) -> str:
 
 
 def _invoke(options: argparse.Namespace, out: TextIO) -> int:
-    events = [_read(path) for path in options.events]
-    mapping = _set_up(options)
+    sent = [_read(path) for path in options.events]
+    mapping, queue = _set_up(options)
     results = []
-    for event in events:
+    for event in sent:
         results.append(_run(event))
         mapping.poll()
+        queue.deliver()
     for result in results:
         print(_shown(result, out), file=out)
     return 0 if all(200 <= result["statusCode"] < 300 for result in results) else 1
@@ -219,8 +223,8 @@ def _run(event: object) -> dict[str, Any]:
     members = event if isinstance(event, dict) else {}
     if "action" in members:
         handler = manage_api_keys.handler
-    elif "agentId" in members:
-        handler = reactivate_agent.handler
+    elif "workspaceId" in members:
+        handler = retry_agents.handler
     elif str(members.get("rawPath", "")).startswith(f"{AGENTS_PATH}/"):
         handler = get_agent.handler
     else:
@@ -245,13 +249,11 @@ def _serve(options: argparse.Namespace, out: TextIO) -> int:
     if options.port and options.port == options.aws_port:
         raise ValueError("The API and the embedded AWS cannot share a port: choose two.")
     aws.check_port("127.0.0.1", options.port)
-    _set_up(options).start()
-    template = load_template()
-    publisher = partial(publish_agent_events.handle, get_bus=lambda: events.printed_bus(out))
-    EventSourceMapping(template, "PublishAgentEventsFunction", publisher, options.endpoint_url).start()
+    for started in _set_up(options, out):
+        started.start()
     command = {"action": "issue", "workspaceId": aws.WORKSPACE_ID, "userId": aws.USER_ID, "name": "local run"}
     key = manage_api_keys.handler(command, LambdaContext())["body"]["key"]
-    api = gateway({path: _HANDLERS[function] for path, function in template.routes.items()})
+    api = gateway({path: _HANDLERS[function] for path, function in load_template().routes.items()})
     server = listen(docs.with_docs(api, key), "127.0.0.1", options.port)
     with suppress(KeyboardInterrupt):  # Ctrl-C stops it
         print(_how_to_call(f"http://127.0.0.1:{server.server_port}", key, options.endpoint_url), file=out, flush=True)

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Request, Response
 
 from tests.local.gateway import QuietRequestHandler
 
-_SLOW_SECONDS = 30
+SLOW_SECONDS = 30
 
 
 def _error(status: int, code: str, message: str) -> Response:
@@ -38,7 +38,7 @@ def application(request: Request) -> Response:
     if not request.headers.get("xi-api-key"):
         return _error(401, "needs_authorization", "Neither authorization header nor xi-api-key received.")
     if voice_id == "slow":
-        time.sleep(_SLOW_SECONDS)
+        time.sleep(SLOW_SECONDS)
     if voice_id in RESULTS:
         return _error(*RESULTS[voice_id])
     return Response(json.dumps({"voice_id": voice_id, "name": "Local voice"}), content_type="application/json")

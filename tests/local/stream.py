@@ -1,4 +1,4 @@
-"""The event source mappings of a local run: they pass the agents table's stream to functions."""
+"""The event source mapping of a local run: it passes the agents table's stream to `publish_agent_events`."""
 
 import json
 import threading

@@ -20,6 +20,7 @@ import botocore
 import pytest
 
 from tests.local import aws, elevenlabs
+from tests.support.events import queue_event
 from tests.support.template import ROOT, load_template
 from tests.support.venvs import PROCESSOR
 
@@ -164,12 +165,21 @@ def test_everything_is_compiled_without_paths_of_this_machine(package: Callable[
     assert not [path for path in compiled if str(ROOT).encode() in path.read_bytes()]
 
 
-def test_the_package_tries_elevenlabs_keys_on_its_own(package: Callable[..., Path], local_aws: str) -> None:
+def test_the_package_tries_elevenlabs_keys_on_its_own(
+    package: Callable[..., Path], local_aws: str, tmp_path: Path
+) -> None:
     run(package("CreateAgentFunction"), "CreateAgentFunction", local_aws, "create_agent_11labs_byo.json")
-    events = ("reactivate_agent.json", "reactivate_agent.json", "revoke_api_key.json")
-    ran = run(package("ReactivateAgentFunction"), "ReactivateAgentFunction", local_aws, *events)
+    events = ("retry_agents.json", "revoke_api_key.json")
+    ran = run(package("RetryAgentsFunction"), "RetryAgentsFunction", local_aws, *events)
 
-    assert [result["statusCode"] for result in ran["results"]] == [200, 409, 400]
+    assert [result["statusCode"] for result in ran["results"]] == [200, 400]
+    (agent_id,) = ran["results"][0]["body"]["agentIds"]
+    event = tmp_path / "queue.json"
+    detail = {"workspaceId": aws.WORKSPACE_ID, "agentId": agent_id}
+    event.write_text(json.dumps(queue_event({"1": json.dumps({"detail": detail})})))
+    ran = run(package("ActivateAgentFunction"), "ActivateAgentFunction", local_aws, str(event))
+
+    assert ran["results"] == [{"batchItemFailures": []}]
 
 
 def test_the_package_handles_the_stream_on_its_own(
@@ -178,7 +188,7 @@ def test_the_package_handles_the_stream_on_its_own(
     record = {"eventName": "INSERT", "dynamodb": {"SequenceNumber": "1", "NewImage": {}}}
     event = tmp_path / "stream.json"
     event.write_text(json.dumps({"Records": [record]}))
-    ran = run(package("ActivateAgentFunction"), "ActivateAgentFunction", local_aws, str(event))
+    ran = run(package("PublishAgentEventsFunction"), "PublishAgentEventsFunction", local_aws, str(event))
 
     assert ran["results"] == [{"batchItemFailures": [{"itemIdentifier": "1"}]}]
 

@@ -34,6 +34,26 @@ class LambdaContext:
         return int((self.started + self.timeout - time.monotonic()) * 1000)
 
 
+def queue_event(messages: Mapping[str, str]) -> dict[str, Any]:
+    """Return the event that Lambda makes of messages of an SQS queue, by their ids."""
+    return {
+        "Records": [
+            {
+                "messageId": message_id,
+                "receiptHandle": f"handle-{message_id}",
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "0", "SenderId": "events"},
+                "messageAttributes": {},
+                "md5OfBody": "",
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:local",
+                "awsRegion": "us-east-1",
+            }
+            for message_id, body in messages.items()
+        ]
+    }
+
+
 def http_event(
     *,
     method: str = "POST",

@@ -13,9 +13,9 @@ import create_agent
 import get_agent
 import manage_api_keys
 import publish_agent_events
-import reactivate_agent
+import retry_agents
 
-FUNCTIONS = (activate_agent, create_agent, get_agent, manage_api_keys, publish_agent_events, reactivate_agent)
+FUNCTIONS = (activate_agent, create_agent, get_agent, manage_api_keys, publish_agent_events, retry_agents)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import pytest
 from call_agents.shared.commands import parse_command
 from call_agents.shared.errors import ValidationFailed
 from manage_api_keys import Issue, List, Revoke, Rotate, read_command
-from reactivate_agent import Reactivate
+from retry_agents import Retry
 
 ISSUE: dict[str, Any] = {"action": "issue", "workspaceId": "workspace-a", "userId": "user-a"}
 ROTATE: dict[str, Any] = {"action": "rotate", "workspaceId": "workspace-a", "keyId": "k" * 12}
 REVOKE: dict[str, Any] = {"action": "revoke", "workspaceId": "workspace-a", "keyId": "k"}
 LIST: dict[str, Any] = {"action": "list", "workspaceId": "workspace-a"}
-REACTIVATE: dict[str, Any] = {"workspaceId": "workspace-a", "agentId": "0123456789abcdef01234567"}
+RETRY: dict[str, Any] = {"workspaceId": "workspace-a", "agentId": "0123456789abcdef01234567"}
 
 
 def errors_of(event: object) -> dict[str, str]:
@@ -115,13 +115,14 @@ def test_an_api_key_in_the_wrong_field_is_called_that() -> None:
     ("event", "errors"),
     [
         (None, {"": "object_type"}),
-        ({}, {"workspaceId": "missing", "agentId": "missing"}),
-        ({**REACTIVATE, "agentId": "0123456789ABCDEF01234567"}, {"agentId": "string_pattern_mismatch"}),
-        ({**REACTIVATE, "agentId": "0" * 25, "x": 1}, {"agentId": "string_pattern_mismatch", "x": "unknown_field"}),
+        ({}, {"workspaceId": "missing"}),
+        ({**RETRY, "after": "x"}, {"after": "string_pattern_mismatch"}),
+        ({**RETRY, "agentId": "0123456789ABCDEF01234567"}, {"agentId": "string_pattern_mismatch"}),
+        ({**RETRY, "agentId": "0" * 25, "x": 1}, {"agentId": "string_pattern_mismatch", "x": "unknown_field"}),
     ],
 )
-def test_all_field_errors_of_a_reactivation_are_reported(event: object, errors: dict[str, str]) -> None:
-    assert parse_command(REACTIVATE, Reactivate).agent_id == REACTIVATE["agentId"]
+def test_all_field_errors_of_a_retry_are_reported(event: object, errors: dict[str, str]) -> None:
+    assert parse_command(RETRY, Retry).agent_id == RETRY["agentId"]
     with pytest.raises(ValidationFailed) as caught:
-        parse_command(event, Reactivate)
+        parse_command(event, Retry)
     assert {detail.path: detail.code for detail in caught.value.details} == errors

@@ -1,6 +1,5 @@
 """The trial of an agent's own ElevenLabs key: ``pending`` becomes ``ready``, or ``error`` with a reason."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,6 +70,6 @@ def build_activation(settings: Settings) -> Activation:
         # One attempt: a retry could find its own write, whose response was lost, and take it for another's.
         agents=AgentStore(settings.dynamodb(max_attempts=1), settings.text("AGENTS_TABLE")),
         secrets=SecretBox(cache(settings.kms), settings.text("SECRETS_KEY_ID")),
-        elevenlabs=connect(settings.elevenlabs_url, settings.public_roots, time.monotonic),
+        elevenlabs=connect(settings.elevenlabs_url, settings.public_roots),
         now=lambda: datetime.now(UTC),
     )

@@ -7,7 +7,6 @@ means that a retry can help. Anything else, such as a proxy's page, is treated a
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
+from call_agents.shared.deadline import run_in_time
 from call_agents.shared.errors import ServiceUnavailable
 
 INVALID_KEY = "invalid_key"
@@ -30,7 +30,7 @@ MAX_RESPONSE_BYTES = 1024 * 1024
 """The description of a voice has a few kilobytes."""
 
 CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS = 2, 5, 10
-"""Time limits: to connect, between two pieces of a response, and for the whole response."""
+"""Time limits: to connect, between two pieces of a response, and for everything from name lookup to last piece."""
 
 _VOICE_ID = re.compile("[A-Za-z0-9_-]{1,64}")
 _CODE = re.compile("[a-z_]{1,64}")
@@ -51,7 +51,7 @@ _REASONS = {
 
 
 class _TooLongError(Exception):
-    """The response is too large or takes too long."""
+    """The response is too large."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ class ElevenLabs:
         Has timeouts and verifies certificates.
     url : str
         Base URL, without a trailing slash.
-    clock : Callable
-        Monotonic clock, in seconds.
+    seconds : float
+        Time limit of a whole trial.
     """
 
     http: PoolManager
     url: str
-    clock: Callable[[], float]
+    seconds: float = TOTAL_SECONDS
 
     def try_voice(self, key: str, voice_id: str) -> str | None:
         """Request a voice with a key.
@@ -108,33 +108,36 @@ class ElevenLabs:
         raise ServiceUnavailable(internal=" ".join(["ElevenLabs:", str(status), *shown]))
 
     def _get(self, url: str, key: str) -> tuple[int, Any]:
-        # Not kept alive: the connection would be dead after Lambda froze the environment.
-        headers = {"xi-api-key": key, "Accept": "application/json", "Connection": "close"}
-        end = self.clock() + TOTAL_SECONDS
         try:
-            # No redirects: they would send the key elsewhere. No retries: the stream does that.
-            response = self.http.request(
-                "GET", url, headers=headers, redirect=False, retries=False, preload_content=False
-            )
-            return response.status, _parsed(self._read(response, end))
+            return run_in_time(lambda: self._request(url, key), self.seconds)
         except (HTTPError, OSError, _TooLongError) as error:
             problem = f"ElevenLabs: {type(error).__name__.lstrip('_')}"
+        except ServiceUnavailable as error:
+            problem = f"ElevenLabs: {error.internal}"
         # Not chained: the exceptions hold the request.
         raise ServiceUnavailable(internal=problem)
 
-    def _read(self, response: BaseHTTPResponse, end: float) -> bytes:
-        read = bytearray()
-        try:
-            while chunk := response.read1(65_536, decode_content=False):
-                read += chunk
-                if len(read) > MAX_RESPONSE_BYTES or self.clock() > end:
-                    raise _TooLongError
-        finally:
-            response.close()
-        return bytes(read)
+    def _request(self, url: str, key: str) -> tuple[int, Any]:
+        # Not kept alive: the connection would be dead after Lambda froze the environment.
+        headers = {"xi-api-key": key, "Accept": "application/json", "Connection": "close"}
+        # No redirects: they would send the key elsewhere. No retries: the queue does that.
+        response = self.http.request("GET", url, headers=headers, redirect=False, retries=False, preload_content=False)
+        return response.status, _parsed(_read(response))
 
 
-def connect(url: str, roots: str, clock: Callable[[], float]) -> ElevenLabs:
+def _read(response: BaseHTTPResponse) -> bytes:
+    read = bytearray()
+    try:
+        while chunk := response.read1(65_536, decode_content=False):
+            read += chunk
+            if len(read) > MAX_RESPONSE_BYTES:
+                raise _TooLongError
+    finally:
+        response.close()
+    return bytes(read)
+
+
+def connect(url: str, roots: str) -> ElevenLabs:
     """Make a client.
 
     Parameters
@@ -143,13 +146,11 @@ def connect(url: str, roots: str, clock: Callable[[], float]) -> ElevenLabs:
         Base URL, without a trailing slash.
     roots : str
         File of the trusted root certificates.
-    clock : Callable
-        Monotonic clock, in seconds.
     """
     http = PoolManager(
         timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS), cert_reqs="CERT_REQUIRED", ca_certs=roots
     )
-    return ElevenLabs(http, url, clock)
+    return ElevenLabs(http, url)
 
 
 def _parsed(content: bytes) -> Any:  # noqa: ANN401 - any JSON

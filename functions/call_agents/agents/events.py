@@ -44,7 +44,9 @@ class AgentEvent:
 
 
 def event_of(record: Mapping[str, Any]) -> AgentEvent | None:
-    """Return the event of a record of the agents table's stream; None when neither creation nor status is in it.
+    """Return the event of a record of the agents table's stream; None when it is neither creation nor change of status.
+
+    An agent that is pending and changes is pending anew: its ElevenLabs key has to be tried with what it is now.
 
     Parameters
     ----------
@@ -60,10 +62,16 @@ def event_of(record: Mapping[str, Any]) -> AgentEvent | None:
     if record["eventName"] == "INSERT":
         agent = agent_from_item(images["NewImage"])
         return AgentEvent(CREATED, _detail(agent))
-    if record["eventName"] == "MODIFY" and images["NewImage"].get("status") != images["OldImage"].get("status"):
+    if record["eventName"] == "MODIFY" and _marks(images["NewImage"]) != _marks(images.get("OldImage", {})):
         agent = agent_from_item(images["NewImage"])
         return AgentEvent(CHANGED[agent.status], _detail(agent))
     return None
+
+
+def _marks(image: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return what an event is about: the status and, of a pending agent, since when."""
+    status = image.get("status")
+    return status, image.get("updatedAt") if status == {"S": PENDING} else None
 
 
 def _detail(agent: Agent) -> dict[str, str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 from aws_lambda_powertools.utilities.parser import parse
 from pydantic import ValidationError
 
-from call_agents.agents.agent import ERROR, READY, RESPONSE_FIELDS, Agent
-from call_agents.agents.models import AgentResponse
+from call_agents.agents.agent import ERROR, PENDING, READY, RESPONSE_FIELDS, Agent
+from call_agents.agents.models import ELEVENLABS_BYO, AgentResponse
 from call_agents.shared.aws import translate_errors
 from call_agents.shared.dynamodb import Item, NotJsonError, from_attribute, to_item
 from call_agents.shared.errors import IdempotencyKeyReused, InternalError, ServiceUnavailable, UnknownOutcome
@@ -17,7 +17,12 @@ from call_agents.shared.json_values import Json, iso
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.type_defs import GetItemInputTypeDef, PutItemInputTypeDef, UpdateItemInputTypeDef
+    from types_boto3_dynamodb.type_defs import (
+        GetItemInputTypeDef,
+        PutItemInputTypeDef,
+        QueryInputTypeDef,
+        UpdateItemInputTypeDef,
+    )
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ def result_request(table: str, agent: Agent, reason: str | None, now: datetime) 
         ":now": {"S": iso(now, "milliseconds")},
         ":oldStatus": {"S": agent.status},
         ":oldUpdatedAt": {"S": agent.updated_at},
+        ":voiceId": {"S": agent.voice_id},
     }
     if reason:
         values[":reason"] = {"S": reason}
@@ -119,10 +125,42 @@ def result_request(table: str, agent: Agent, reason: str | None, now: datetime) 
         "TableName": table,
         "Key": {"workspaceId": {"S": agent.workspace_id}, "_id": {"S": agent.id}},
         "UpdateExpression": changes + (", statusReason = :reason" if reason else " REMOVE statusReason"),
-        "ConditionExpression": "#status = :oldStatus AND updatedAt = :oldUpdatedAt",
+        "ConditionExpression": "#status = :oldStatus AND updatedAt = :oldUpdatedAt AND ttsModel.voiceId = :voiceId",
         "ExpressionAttributeNames": {"#status": "status"},  # a reserved word
         "ExpressionAttributeValues": values,
     }
+
+
+def pending_request(table: str, workspace_id: str, agent_id: str, now: datetime) -> "UpdateItemInputTypeDef":
+    """Build the write that sets an agent pending. It fails unless it has a key to try and is not ready."""
+    return {
+        "TableName": table,
+        "Key": {"workspaceId": {"S": workspace_id}, "_id": {"S": agent_id}},
+        "UpdateExpression": "SET #status = :pending, updatedAt = :now REMOVE statusReason",
+        "ConditionExpression": _NOT_READY,
+        "ExpressionAttributeNames": {"#status": "status"},
+        "ExpressionAttributeValues": {**_NOT_READY_VALUES, ":now": {"S": iso(now, "milliseconds")}},
+    }
+
+
+def not_ready_request(table: str, workspace_id: str, after: str | None) -> "QueryInputTypeDef":
+    """Build the search for agents of a workspace that can be set pending: their ids only."""
+    request: QueryInputTypeDef = {
+        "TableName": table,
+        "KeyConditionExpression": "workspaceId = :workspaceId",
+        "FilterExpression": _NOT_READY,
+        "ProjectionExpression": "#id",
+        "Select": "SPECIFIC_ATTRIBUTES",
+        "ExpressionAttributeNames": {"#status": "status", "#id": "_id"},
+        "ExpressionAttributeValues": {**_NOT_READY_VALUES, ":workspaceId": {"S": workspace_id}},
+    }
+    if after is not None:
+        request["ExclusiveStartKey"] = {"workspaceId": {"S": workspace_id}, "_id": {"S": after}}
+    return request
+
+
+_NOT_READY = "ttsModel.provider = :byo AND #status IN (:pending, :error)"
+_NOT_READY_VALUES: dict[str, Any] = {":byo": {"S": ELEVENLABS_BYO}, ":pending": {"S": PENDING}, ":error": {"S": ERROR}}
 
 
 @dataclass(frozen=True)
@@ -259,3 +297,49 @@ class AgentStore:
         except self.client.exceptions.ConditionalCheckFailedException:
             return False
         return True
+
+    def set_pending(self, workspace_id: str, agent_id: str, now: datetime) -> bool:
+        """Set an agent pending, so that its ElevenLabs key is tried again.
+
+        Returns
+        -------
+        bool
+            False if there is no such agent, it is ready, or it has no key of its own.
+
+        Raises
+        ------
+        ServiceUnavailable
+            When DynamoDB throttled, failed or timed out. The agent may be pending.
+        """
+        try:
+            with translate_errors("UpdateItem"):
+                self.client.update_item(**pending_request(self.table, workspace_id, agent_id, now))
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def find_not_ready(self, workspace_id: str, after: str | None) -> tuple[list[str], str | None]:
+        """Find agents that `set_pending` is for.
+
+        Parameters
+        ----------
+        workspace_id : str
+            Their workspace.
+        after : str or None
+            Id of the last agent of the page before; None for the first page.
+
+        Returns
+        -------
+        list of str, str or None
+            Their ids, and the id to continue after; None at the end. A page can be empty.
+
+        Raises
+        ------
+        ServiceUnavailable
+            When DynamoDB throttled, failed or timed out.
+        """
+        with translate_errors("Query"):
+            response = self.client.query(**not_ready_request(self.table, workspace_id, after))
+            found = [item["_id"]["S"] for item in response["Items"]]
+            last = response.get("LastEvaluatedKey")
+        return found, last["_id"]["S"] if last else None
