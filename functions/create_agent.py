@@ -25,7 +25,8 @@ from call_agents.shared.secret_box import SecretBox
 SERVICE = "create_agent"
 
 WRITE_TIME_MS = 7000
-"""Remaining time that a write needs in the worst case: three attempts of 1 s, and three reads of 1 s to verify it."""
+"""Remaining time that a write needs: three attempts of 1 s, and three reads of 1 s to verify it, over connections that
+are open. What takes even longer ends with the deadline."""
 
 
 @dataclass(frozen=True)

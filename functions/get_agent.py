@@ -78,7 +78,7 @@ def handle(event: object, context: object, get_application: Callable[[], Applica
 
 
 def read(request: Request, app: Application, invocation: Invocation) -> Response:
-    """Read an agent of the caller's workspace. An id that cannot be one gets the same response as an unknown one."""
+    """Read an agent of the caller's workspace. A malformed id gets the same response as an unknown one."""
     path = _PATH.fullmatch(request.path)
     if path is None:
         raise NotFound

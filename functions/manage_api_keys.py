@@ -33,7 +33,7 @@ SERVICE = "manage_api_keys"
 
 ACTIONS = ("issue", "rotate", "revoke", "list")
 
-_BUSY = (
+_KEY_MAY_EXIST = (
     "AWS is busy. The key may have been created. Before you retry, list the workspace's keys and revoke any that you "
     "do not know."
 )
@@ -140,19 +140,20 @@ def manage(event: object, app: Application, invocation: Invocation) -> Response:
     invocation.timer.begin("manage")
     command = read_command(event)
     invocation.log.update(action=command.action, workspaceId=command.workspace_id)
-    try:
-        match command:
-            case Issue():
-                return Response(201, issue(command, app, invocation))
-            case Rotate():
-                return Response(201, rotate(command, app, invocation))
-            case Revoke():
-                return Response(200, revoke(command, app, invocation))
-            case _:  # list
-                records = app.keys.find_all(command.workspace_id)
-                return Response(200, {"keys": [public_view(record, app.now()) for record in records]})
-    except ServiceUnavailable as error:
-        raise ServiceUnavailable(_BUSY, internal=error.internal) from None
+    match command:
+        case Issue() | Rotate():
+            try:
+                made = (
+                    issue(command, app, invocation) if isinstance(command, Issue) else rotate(command, app, invocation)
+                )
+            except ServiceUnavailable as error:
+                raise ServiceUnavailable(_KEY_MAY_EXIST, internal=error.internal) from None
+            return Response(201, made)
+        case Revoke():
+            return Response(200, revoke(command, app, invocation))
+        case _:  # list
+            records = app.keys.find_all(command.workspace_id)
+            return Response(200, {"keys": [public_view(record, app.now()) for record in records]})
 
 
 def read_command(event: Any) -> Issue | Rotate | Revoke | List:  # noqa: ANN401 - any JSON

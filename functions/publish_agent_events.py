@@ -70,7 +70,8 @@ def publish(waiting: list[Record], bus: EventBus, invocation: Invocation) -> Res
         try:
             bus.publish(list(events.values()))
         except NotPublished as error:
-            del waiting[: list(events)[error.accepted]]
+            first_refused = list(events)[error.accepted]  # its index in the batch
+            del waiting[:first_refused]
             raise
         del waiting[: len(batch)]
         published += len(events)

@@ -21,7 +21,12 @@ _OF_TABLE: dict[str, dict[str, Any]] = {
     "put_item": {"Item": _ITEM},
     "update_item": {"Key": _ITEM},
     "delete_item": {"Key": _ITEM},
-    "query": {"KeyConditionExpression": "probe = :p", "ExpressionAttributeValues": {":p": {"S": "-"}}},
+    "query": {
+        "KeyConditionExpression": "probe = :p",
+        "ExpressionAttributeValues": {":p": {"S": "-"}},
+        "ProjectionExpression": "probe",
+        "Select": "SPECIFIC_ATTRIBUTES",
+    },
     "scan": {"Limit": 1},
     "describe_table": {},
     "update_table": {"DeletionProtectionEnabled": True},

@@ -122,9 +122,9 @@ def encrypt_secret(deployment: Deployment, made: Made, say: Say) -> None:
 def activate(deployment: Deployment, made: Made, say: Say) -> None:
     """Let the queue try keys; hear of it by events; fix one and have it tried again; let nobody wait for others."""
     queue = subscribe(deployment)
-    ready = own_key(made, "a-voice")
+    ready = own_key(deployment, made, "a-voice")
     check(ready["status"] == "ready", f"a key that works makes the agent ready, not {ready['status']}")
-    agent = own_key(made, "no-permission")
+    agent = own_key(deployment, made, "no-permission")
     reason = agent.get("statusReason")
     check(reason == "missing_permission", f"a key without permission puts it in error with that reason: {reason}")
     say("POST with an own ElevenLabs key, and GET: pending, then ready; or error, missing_permission")
@@ -140,31 +140,31 @@ def activate(deployment: Deployment, made: Made, say: Say) -> None:
         response = made.operator.retry(workspaceId=WORKSPACE_ID)
         check(response.get("statusCode") == 200, f"an operator has it tried again: {response}")
         check(agent["_id"] in response["body"]["agentIds"], f"the result names it: {response}")
-        check(result_of(made, agent)["status"] == "ready", "with a fixed key it is ready")
+        check(result_of(deployment, made, agent)["status"] == "ready", "with a fixed key it is ready")
     again = made.operator.retry(workspaceId=WORKSPACE_ID, agentId=agent["_id"])
     check(again.get("statusCode") == 404, f"a ready agent cannot be retried: {again.get('statusCode')}")
     say("the key was fixed, and the operator had all agents of the workspace tried again: ready; once more: 404")
-    crowd(made, say)
+    crowd(deployment, made, say)
 
 
-def crowd(made: Made, say: Say) -> None:
+def crowd(deployment: Deployment, made: Made, say: Say) -> None:
     """Let one workspace have many keys that hang, and another one a good key."""
-    alone = seconds_until_ready(made)
+    alone = seconds_until_ready(deployment, made)
     issued = made.operator.command(action="issue", workspaceId="neighbour", userId=USER_ID)["body"]["key"]
     neighbour = replace(made, api=replace(made.api, headers={"x-api-key": issued, "x-workspace-id": "neighbour"}))
     tts = {"provider": "11labs_byo", "voiceId": "slow", "elevenLabsApiKey": TRIED_KEY}
     hanging = [expect(made.api.post({**made.example, "ttsModel": tts}), 201).body for _ in range(CROWD)]
-    beside = seconds_until_ready(neighbour)
-    waiting = sum(made.api.get(agent["_id"]).body["status"] == "pending" for agent in hanging)
+    beside = seconds_until_ready(deployment, neighbour)
+    waiting = sum(stored(deployment, agent)["status"] == {"S": "pending"} for agent in hanging)
     check(waiting == CROWD, f"all keys that hang are still pending, but {waiting} are")
     check(beside < elevenlabs.SLOW_SECONDS / 3, f"a good key does not wait for them, but it took {beside:.1f} s")
     say(f"a good key alone: ready after {alone:.1f} s; beside {CROWD} of another workspace that hang: {beside:.1f} s")
 
 
-def seconds_until_ready(made: Made) -> float:
+def seconds_until_ready(deployment: Deployment, made: Made) -> float:
     """Create an agent with a good key; return how long it was pending."""
     started = time.monotonic()
-    check(own_key(made, "a-voice")["status"] == "ready", "a good key makes the agent ready")
+    check(own_key(deployment, made, "a-voice")["status"] == "ready", "a good key makes the agent ready")
     return time.monotonic() - started
 
 
@@ -176,22 +176,20 @@ def fixed(voice_id: str) -> Iterator[None]:
     elevenlabs.RESULTS[voice_id] = result
 
 
-def own_key(made: Made, voice_id: str) -> dict[str, Any]:
+def own_key(deployment: Deployment, made: Made, voice_id: str) -> dict[str, Any]:
     """Create an agent with its own key; read it back until it is not pending any more, and return it."""
     tts = {"provider": "11labs_byo", "voiceId": voice_id, "elevenLabsApiKey": TRIED_KEY}
     agent = expect(made.api.post({**made.example, "ttsModel": tts}), 201).body
     check(agent["status"] == "pending", "an agent with an own ElevenLabs key is pending")
-    return result_of(made, agent)
+    return result_of(deployment, made, agent)
 
 
-def result_of(made: Made, agent: dict[str, Any]) -> dict[str, Any]:
+def result_of(deployment: Deployment, made: Made, agent: dict[str, Any]) -> dict[str, Any]:
     """Read an agent back until it is not pending any more, and return it."""
 
-    def result() -> dict[str, Any] | None:
-        found: dict[str, Any] = expect(made.api.get(agent["_id"]), 200).body
-        return found if found["status"] != "pending" else None
-
-    changed: dict[str, Any] = wait_for(result, "an agent with an own key gets a result")
+    # Requests are counted, so the table is watched.
+    wait_for(lambda: stored(deployment, agent)["status"] != {"S": "pending"}, "an agent with an own key gets a result")
+    changed: dict[str, Any] = expect(made.api.get(agent["_id"]), 200).body
     return changed
 
 

@@ -1,6 +1,6 @@
 """Events about agents on an EventBridge bus: one for each creation and each change of ``status``.
 
-An event has ids and the status, never a name, a prompt or a key.
+An event has ids, provider, status and times, never a name, a prompt or a key.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from call_agents.agents.agent import ERROR, PENDING, READY, Agent
 from call_agents.agents.store import agent_from_item
 from call_agents.shared.aws import translate_errors
-from call_agents.shared.errors import ServiceUnavailable
+from call_agents.shared.errors import InternalError, ServiceUnavailable
 
 if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SOURCE = "create-call-agent"
 CREATED = "Agent Created"
-CHANGED = {READY: "Agent Ready", ERROR: "Agent Failed", PENDING: "Agent Pending"}
+KIND_OF_CHANGE = {READY: "Agent Ready", ERROR: "Agent Failed", PENDING: "Agent Pending"}
 """``detail-type`` of a change, by the new status."""
 
 MAX_ENTRIES = 10
@@ -33,7 +33,7 @@ class AgentEvent:
     Parameters
     ----------
     kind : str
-        `CREATED`, or one of `CHANGED`.
+        `CREATED`, or a value of `KIND_OF_CHANGE`.
     detail : dict
         ``agentId``, ``workspaceId``, ``userId``, ``provider``, ``status``, ``statusReason`` (in error only),
         ``createdAt``, ``updatedAt``.
@@ -64,7 +64,7 @@ def event_of(record: Mapping[str, Any]) -> AgentEvent | None:
         return AgentEvent(CREATED, _detail(agent))
     if record["eventName"] == "MODIFY" and _marks(images["NewImage"]) != _marks(images.get("OldImage", {})):
         agent = agent_from_item(images["NewImage"])
-        return AgentEvent(CHANGED[agent.status], _detail(agent))
+        return AgentEvent(KIND_OF_CHANGE[agent.status], _detail(agent))
     return None
 
 
@@ -129,7 +129,8 @@ class EventBus:
         Raises
         ------
         NotPublished
-            When EventBridge throttled, failed or timed out, or refused an event. Those after that may be published.
+            When EventBridge throttled, failed or timed out, or refused an event. Later events of the call may have been
+            published all the same.
         """
         if not events:
             return
@@ -137,8 +138,10 @@ class EventBus:
             with translate_errors("PutEvents"):
                 response = self.client.put_events(Entries=[self._entry(event) for event in events])
                 results = response["Entries"]
-        except ServiceUnavailable as error:
+        except (InternalError, ServiceUnavailable) as error:
             raise NotPublished(error.internal, accepted=0) from None
+        if len(results) != len(events):
+            raise NotPublished("PutEvents: incomplete response", accepted=0)
         for index, result in enumerate(results):
             if "EventId" not in result:
                 raise NotPublished(f"PutEvents: {result.get('ErrorCode', '')}", accepted=index)

@@ -1,7 +1,7 @@
 """Names of fields: which are known, misspelt, unknown, or the name of a secret.
 
-Only the top of a body, `ttsModel` and the gaps have names of their own. In free JSON any name is data, but for that of
-the ElevenLabs key.
+The top of a body, `ttsModel` and the gaps have names of their own. In free JSON any name is allowed, except that of the
+ElevenLabs key.
 """
 
 import re
@@ -19,7 +19,7 @@ KNOWN: Mapping[str, Collection[str]] = {
     "": CreateAgentRequest.__annotations__.keys(),
     "ttsModel": TtsModel.__annotations__.keys(),
 }
-"""Names of the API's fields, by the path of the object that has them."""
+"""Known names at the top and in `ttsModel`. Only there is a field refused because its name means a secret."""
 
 _GAPS = "gapBetweenEachAttemptForSmartCallback"
 _GAP: Collection[str] = Gap.__annotations__.keys()
@@ -28,7 +28,7 @@ _SETTINGS: Collection[str] = AgentSettings.__annotations__.keys()
 _SEPARATORS = re.compile(r"[-_\s]")
 
 # Names that mean a secret, in small letters and without all that is not a letter or digit.
-_ELEVENLABS_KEY = re.compile(".*elevenlabsapikeys?[0-9]*")
+_ELEVENLABS_KEY_NAME = re.compile(".*elevenlabsapikeys?[0-9]*")
 _SECRET = re.compile(
     ".*((api|access|auth|bearer|private|client|secret|xi|eleven|labs|openai|rime|google|gemini|cartesia|provider|tts)"
     "(key|token)|secret)s?[0-9]*(value)?|token|authorization"
@@ -54,14 +54,17 @@ def drop_nulls(body: Json) -> None:
     settings = body.get("settings")
     places = [*known_places(body), ("settings", settings if isinstance(settings, dict) else {}, _SETTINGS)]
     for _, members, known in places:
-        for name in [name for name in known if name in members and members[name] is None]:
-            del members[name]
+        for name in known:
+            if name in members and members[name] is None:
+                del members[name]
 
 
 def refused_names(body: dict[str, Json]) -> Iterator[FieldError]:
     """Find secrets by their names, which would be stored in plain text, and misspelt fields, which would be ignored."""
     for path, members, known in known_places(body):
-        for name in [name for name in members if name not in known]:
+        for name in members:
+            if name in known:
+                continue
             if path in KNOWN and is_text(members[name]) and _is_secret(name, path):
                 yield misplaced_secret(child_path(path, name))
             elif right := _right_name(name, known):
@@ -79,10 +82,10 @@ def unknown_names(body: dict[str, Json]) -> Iterator[FieldError]:
             yield FieldError(child_path(path, name), "unknown_field", message + did_you_mean(name, absent))
 
 
-def is_elevenlabs_key(name: str, value: Json) -> bool:
+def is_named_elevenlabs_key(name: str, value: Json) -> bool:
     """Return True for the name of an ElevenLabs key that has a value."""
     lower = name.lower()
-    return "eleven" in lower and is_text(value) and _ELEVENLABS_KEY.fullmatch(_NO_WORD.sub("", lower)) is not None
+    return "eleven" in lower and is_text(value) and _ELEVENLABS_KEY_NAME.fullmatch(_NO_WORD.sub("", lower)) is not None
 
 
 def misplaced_secret(path: str) -> FieldError:

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.parser import parse
 from pydantic import ValidationError
 
 from call_agents.agents.models import DEFAULT_LLM_MODEL, ELEVENLABS, ELEVENLABS_BYO, TTS_TAGS, CreateAgentRequest
-from call_agents.agents.names import KNOWN, is_elevenlabs_key, misplaced_secret, refused_names, unknown_names
+from call_agents.agents.names import KNOWN, is_named_elevenlabs_key, misplaced_secret, refused_names, unknown_names
 from call_agents.shared.config import AllowedValues
 from call_agents.shared.errors import MAX_DETAILS, InvalidJson, NotAllowed, ValidationFailed
 from call_agents.shared.field_errors import FieldError, child_path, from_pydantic, has_unpaired_surrogate, path_of
@@ -75,7 +75,7 @@ def validate(body: Json, allowed: AllowedValues, *, strict: bool) -> ValidReques
     InvalidJson
         When the body is not an object.
     NotAllowed
-        When nothing is wrong but values that the deployment's lists do not have.
+        When the only errors are values that are not in the deployment's lists.
     ValidationFailed
         With all field errors, one per field and at most `MAX_DETAILS`.
     """
@@ -85,7 +85,7 @@ def validate(body: Json, allowed: AllowedValues, *, strict: bool) -> ValidReques
     fields, model_errors = _parse(body)
     disallowed = list(_disallowed(body, allowed))
     unknown = unknown_names(body) if strict else ()
-    # Known fields come first; a body of 256 KiB can have more errors than anyone wants to read.
+    # The first error of a field is reported. A body of 256 KiB can have more errors than anyone wants to read.
     errors: dict[str, FieldError] = {}
     for error in chain(disallowed, refused_names(body), model_errors, unknown, _unstorable(body)):
         errors.setdefault(error.path, error)
@@ -187,7 +187,7 @@ def _unstorable(value: Json, location: tuple[str | int, ...] = ()) -> Iterator[F
 def _unstorable_keys(members: dict[str, Json], location: tuple[str | int, ...]) -> Iterator[FieldError]:
     for name, value in members.items():
         here = (*location, name)
-        if is_elevenlabs_key(name, value) and here != _SECRET_LOCATION:
+        if is_named_elevenlabs_key(name, value) and here != _SECRET_LOCATION:
             yield misplaced_secret(path_of(here))
         if not name:
             yield FieldError(path_of(location), "empty_name", "must not have an empty key")

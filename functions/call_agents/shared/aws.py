@@ -128,7 +128,7 @@ def refuse_foreign_response(http_response: "AWSResponse", parsed: Mapping[str, A
     ------
     ForeignResponseError
         When the status is 2xx but not 200, when DynamoDB's checksum is wrong, or when there is no checksum (as with
-        KMS) and the response is empty.
+        KMS and EventBridge) and the response is empty.
     """
     status, checksum = http_response.status_code, http_response.headers.get("x-amz-crc32")
     if checksum is None:

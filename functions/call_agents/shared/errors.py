@@ -1,4 +1,4 @@
-"""Everything that goes wrong, as one tree. Every error is a response.
+"""Everything that goes wrong for a caller, as one tree. Every error is a response.
 
 ::
 
@@ -24,7 +24,7 @@
     ├── InternalError          500  never shows internal details
     │   └── ConfigError             an environment variable is missing or wrong
     └── ServiceUnavailable     503  nothing was written, or a retry with the same key finds it
-        └── UnknownOutcome          a write failed without telling whether it succeeded
+        └── UnknownOutcome          it is unknown whether a write took effect
 
 An error has two messages: the public one is sent to the caller, ``internal`` is only logged. Neither may hold a value
 that a caller sent, because it could be a secret.
@@ -268,7 +268,7 @@ class ConfigError(InternalError):
 
 
 class ServiceUnavailable(ApiError):
-    """DynamoDB, KMS or ElevenLabs throttled, failed or timed out."""
+    """The database or another service that is needed failed or timed out, or the time was up."""
 
     status = 503
     code = "service_unavailable"
@@ -280,7 +280,7 @@ class ServiceUnavailable(ApiError):
 
 
 class UnknownOutcome(ServiceUnavailable):
-    """A write failed without telling whether it succeeded, and reading the item failed too or found nothing.
+    """It is unknown whether a write took effect: reading the item failed, too, or found nothing.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ COUNTED_OUTCOMES = {
     "error": "AgentsInError",
     "changed": "AgentsChanged",
 }
-"""Metric of each successful outcome; all others count as ``RequestsSucceeded``."""
+"""Metric of each outcome that has its own. Others count as ``RequestsSucceeded``, ``…Rejected`` or ``…Failed``."""
 
 COUNTED_WARNINGS = {
     "rateLimiterFailure": "RateLimiterFailed",

@@ -1,4 +1,4 @@
-"""Encrypts a customer's ElevenLabs key with KMS, bound to one agent."""
+"""Encrypts and decrypts a customer's ElevenLabs key with KMS, bound to one agent."""
 
 import base64
 import binascii
