@@ -22,9 +22,9 @@ _OF_TABLE: dict[str, dict[str, Any]] = {
     "update_item": {"Key": _ITEM},
     "delete_item": {"Key": _ITEM},
     "query": {
-        "KeyConditionExpression": "probe = :p",
+        "KeyConditionExpression": "workspaceId = :p",
         "ExpressionAttributeValues": {":p": {"S": "-"}},
-        "ProjectionExpression": "probe",
+        "ProjectionExpression": "workspaceId",
         "Select": "SPECIFIC_ATTRIBUTES",
     },
     "scan": {"Limit": 1},

@@ -204,11 +204,6 @@ ADAPTATIONS = (
         _without_condition_keys("kms:EncryptionContext(Keys|:workspaceId|:agentId)"),
     ),
     Adaptation(
-        "no condition on the attributes that a query selects",
-        "it never sets this key of a request",
-        _without_condition_keys("dynamodb:Select"),
-    ),
-    Adaptation(
         "a policy names a log group without its streams",
         "a call about a stream is to it a call about the group, whose ARN in a template ends with :*",
         _log_groups_without_star,
