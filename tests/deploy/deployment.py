@@ -41,6 +41,7 @@ class Deployment:
         self.parameters = {"ElevenLabsUrl": elevenlabs.start(), "Architecture": PROCESSOR}
         self.source = copy.deepcopy(self.source)
         self.source["Globals"]["Function"]["Environment"]["Variables"]["ENDPOINT_URL"] = self.cloud.url
+        del self.source["Parameters"]["ElevenLabsUrl"]["AllowedPattern"]  # here it has no TLS
 
     @property
     def stack(self) -> Stack:

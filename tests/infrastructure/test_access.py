@@ -106,7 +106,7 @@ def test_the_data_key_is_used_only_through_dynamodb_and_logs(deployed: Deploy) -
     _, tables, logs = stack.of("AWS::KMS::Key")["DataKey"]["KeyPolicy"]["Statement"]
     (arns,) = logs["Condition"]["ArnLike"].values()
     patterns = [arn["Fn::Sub"].rpartition("log-group:")[2] for arn in arns]
-    through_dynamodb = {"StringEquals": {"kms:ViaService": {"Fn::Sub": "dynamodb.${AWS::Region}.amazonaws.com"}}}
+    through_dynamodb = {"StringEquals": {"kms:ViaService": {"Fn::Sub": "dynamodb.${AWS::Region}.${AWS::URLSuffix}"}}}
 
     assert tables["Condition"] == through_dynamodb
     for role in stack.of("AWS::IAM::Role").values():

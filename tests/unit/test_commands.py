@@ -64,7 +64,10 @@ def test_values_at_the_limits_are_accepted(event: dict[str, Any]) -> None:
         ({**LIST, "keyId": "k"}, {"keyId": "unknown_field"}),
         ({**ISSUE, "userId": "", "name": ""}, {"userId": "string_too_short", "name": "string_too_short"}),
         ({**ISSUE, "userId": "u" * 257, "name": "n" * 257}, {"userId": "string_too_long", "name": "string_too_long"}),
-        ({**ISSUE, "userId": "cca_live_secret", "name": "cca_test_secret"}, {"userId": "api_key", "name": "api_key"}),
+        (
+            {**ISSUE, "userId": " cca_live_secret", "name": "key: cca_test_secret"},
+            {"userId": "api_key", "name": "api_key"},
+        ),
         ({**ISSUE, "userId": "\ud800"}, {"userId": "not_unicode"}),
         ({**ISSUE, "lifetimeDays": 0}, {"lifetimeDays": "greater_than_equal"}),
         ({**ISSUE, "lifetimeDays": 3651}, {"lifetimeDays": "less_than_equal"}),

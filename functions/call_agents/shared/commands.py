@@ -15,7 +15,7 @@ AnyCommand = TypeVar("AnyCommand")
 
 def not_an_api_key(value: str) -> str:
     """Refuse an API key that was pasted into the wrong field, because these fields are logged or stored."""
-    if value.startswith("cca_"):
+    if "cca_" in value:
         raise PydanticCustomError("api_key", "must not be an API key")
     return value
 
