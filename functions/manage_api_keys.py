@@ -2,8 +2,10 @@
 
 It is invoked by people with IAM rights, never by the API::
 
-    {"action": "issue",  "workspaceId": …, "userId": …, "name"?: …, "lifetimeDays"?: 1 to 3650}
+    {"action": "issue",  "workspaceId": …, "userId": …, "name"?: …, "lifetimeDays"?: 1 to 3650,
+                         "requestsPerMinute"?: 1 to 99999, "kilobytesPerMinute"?: 1 to 99999}
     {"action": "rotate", "workspaceId": …, "keyId": …, "overlapDays"?: 0 to 90, "lifetimeDays"?: 1 to 3650}
+    {"action": "limit",  "workspaceId": …, "keyId": …, "requestsPerMinute"?: …, "kilobytesPerMinute"?: …}
     {"action": "revoke", "workspaceId": …, "keyId": …}
     {"action": "list",   "workspaceId": …}
 
@@ -21,7 +23,7 @@ from aws_lambda_powertools.utilities.parser import parse
 from pydantic import AfterValidator, Field, ValidationError
 
 from call_agents.api_keys.key import KEY_ID_LENGTH, RandomText, Record, new_key, random_text
-from call_agents.api_keys.store import ApiKeyStore, NewKey, public_view
+from call_agents.api_keys.store import LIMITS, ApiKeyStore, NewKey, public_view
 from call_agents.shared.commands import Command, not_an_api_key
 from call_agents.shared.config import Settings
 from call_agents.shared.errors import ServiceUnavailable, ValidationFailed
@@ -31,7 +33,7 @@ from call_agents.shared.suggestions import did_you_mean
 
 SERVICE = "manage_api_keys"
 
-ACTIONS = ("issue", "rotate", "revoke", "list")
+ACTIONS = ("issue", "rotate", "limit", "revoke", "list")
 
 _KEY_MAY_EXIST = (
     "AWS is busy. The key may have been created. Before you retry, list the workspace's keys and revoke any that you "
@@ -41,9 +43,23 @@ _KEY_MAY_EXIST = (
 KeyId = Annotated[str, Field(min_length=1, max_length=KEY_ID_LENGTH), AfterValidator(not_an_api_key)]
 Text = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(not_an_api_key)]
 LifetimeDays = Annotated[int, Field(ge=1, le=3650)]
+PerMinute = Annotated[int, Field(ge=1, le=99_999)]
 
 
-class Issue(Command):
+class Limits(Command):
+    """Limits of a key's own. One that is left out is the deployment's."""
+
+    requests_per_minute: PerMinute | None = None
+    kilobytes_per_minute: PerMinute | None = None
+
+    def of_record(self) -> dict[str, int]:
+        """Return those that were given, as a record has them."""
+        return self.model_dump(
+            by_alias=True, exclude_none=True, include={"requests_per_minute", "kilobytes_per_minute"}
+        )
+
+
+class Issue(Limits):
     """Make a key. Without a lifetime it is valid until it is revoked."""
 
     action: Literal["issue"]
@@ -64,6 +80,13 @@ class Rotate(Command):
     lifetime_days: LifetimeDays | None = None
 
 
+class Limit(Limits):
+    """Replace a key's own limits."""
+
+    action: Literal["limit"]
+    key_id: KeyId
+
+
 class Revoke(Command):
     """Revoke a key at once."""
 
@@ -77,7 +100,7 @@ class List(Command):
     action: Literal["list"]
 
 
-KeyCommand = Annotated[Issue | Rotate | Revoke | List, Field(discriminator="action")]
+KeyCommand = Annotated[Issue | Rotate | Limit | Revoke | List, Field(discriminator="action")]
 
 
 @dataclass(frozen=True)
@@ -149,6 +172,8 @@ def manage(event: object, app: Application, invocation: Invocation) -> Response:
             except ServiceUnavailable as error:
                 raise ServiceUnavailable(_KEY_MAY_EXIST, internal=error.internal) from None
             return Response(201, made)
+        case Limit():
+            return Response(200, limit(command, app, invocation))
         case Revoke():
             return Response(200, revoke(command, app, invocation))
         case _:  # list
@@ -156,10 +181,10 @@ def manage(event: object, app: Application, invocation: Invocation) -> Response:
             return Response(200, {"keys": [public_view(record, app.now()) for record in records]})
 
 
-def read_command(event: Any) -> Issue | Rotate | Revoke | List:  # noqa: ANN401 - any JSON
+def read_command(event: Any) -> Issue | Rotate | Limit | Revoke | List:  # noqa: ANN401 - any JSON
     """Parse a command; raise ValidationFailed with all its field errors."""
     try:
-        command: Issue | Rotate | Revoke | List = parse(event=event, model=KeyCommand)  # type: ignore[call-overload]  # it takes unions
+        command: Issue | Rotate | Limit | Revoke | List = parse(event=event, model=KeyCommand)  # type: ignore[call-overload]  # it takes unions
     except ValidationError as error:
         details = from_pydantic(error, ACTIONS)
     else:
@@ -182,6 +207,7 @@ def issue(command: Issue, app: Application, invocation: Invocation) -> dict[str,
         name=command.name,
         created_at=now,
         expires_at=_expiry(now, command.lifetime_days),
+        limits=command.of_record(),
     )
     return _shown_once(new, app.keys.add(new), now, invocation)
 
@@ -197,9 +223,17 @@ def rotate(command: Rotate, app: Application, invocation: Invocation) -> dict[st
         name=old.get("name"),
         created_at=now,
         expires_at=_expiry(now, command.lifetime_days) or _same_lifetime(now, old),
+        limits={name: old[name] for name in LIMITS if name in old},
     )
     record = app.keys.replace(old, new, until=now + timedelta(days=command.overlap_days))
     return {**_shown_once(new, record, now, invocation), "replaces": command.key_id}
+
+
+def limit(command: Limit, app: Application, invocation: Invocation) -> dict[str, Any]:
+    """Give a key limits of its own, or the deployment's again. They count from the next request on."""
+    invocation.log["keyId"] = command.key_id
+    record = app.keys.find(command.workspace_id, command.key_id)
+    return public_view(app.keys.set_limits(record, command.of_record()), app.now())
 
 
 def revoke(command: Revoke, app: Application, invocation: Invocation) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def publish(waiting: list[Record], bus: EventBus, invocation: Invocation) -> Res
     """Publish the events of records, and remove each record that is done from the list."""
     published = 0
     while waiting:
-        batch = waiting[:MAX_ENTRIES]
+        batch = next_batch(waiting)
         events = {index: event for index, record in enumerate(batch) if (event := try_event_of(record, invocation))}
         try:
             bus.publish(list(events.values()))
@@ -77,6 +77,17 @@ def publish(waiting: list[Record], bus: EventBus, invocation: Invocation) -> Res
         published += len(events)
         invocation.log["events"] = str(published)
     return Response(200, None)
+
+
+def next_batch(waiting: list[Record]) -> list[Record]:
+    """Return the records for one call. If a call is accepted in part, two events of one agent could swap places."""
+    agents: set[str] = set()
+    for index, record in enumerate(waiting[:MAX_ENTRIES]):
+        agent = str(record["dynamodb"].get("Keys"))
+        if agent in agents:
+            return waiting[:index]
+        agents.add(agent)
+    return waiting[:MAX_ENTRIES]
 
 
 def try_event_of(record: Record, invocation: Invocation) -> AgentEvent | None:

@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from zlib import crc32
 
 import pytest
 
+from call_agents.api_keys import access
 from tests.conftest import Manage, NewApplication
 from tests.support.client import Client, Stage
 from tests.support.faults import lose_requests, refuse, respond_instead
 from tests.support.http import HttpResponse
 from tests.support.logs import recorded_output
-from tests.support.samples import EXAMPLE
+from tests.support.samples import EXAMPLE, MINIMUM
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LIMIT = 3
@@ -89,6 +91,55 @@ def test_unknown_callers_are_not_counted(limited: Client, stage: Stage) -> None:
     assert stage.clients.dynamodb.scan(TableName="RateLimitsTable")["Items"] == []
 
 
+def body_of(kilobytes: float) -> dict[str, object]:
+    """Return a body of so many kilobytes, less than another one."""
+    return {**MINIMUM, "prompt": "x" * (round(kilobytes * 1024) - 100)}
+
+
+def test_more_kilobytes_than_the_budget_are_429(client: Client, new_application: NewApplication, stage: Stage) -> None:
+    app = new_application(KILOBYTES_PER_MINUTE="100")
+    at_noon = replace(client, app=replace(app, now=lambda: NOON + timedelta(seconds=20)))
+    statuses = [at_noon.post(body_of(size)).status for size in (59.5, 38.5, 1.5, 0.5, 0.5)]
+    refused = at_noon.post(MINIMUM)
+
+    assert statuses == [201, 201, 429, 201, 429]  # 60 + 39, then room for one; what is refused costs nothing
+    assert (refused.code, refused.headers["Retry-After"]) == ("rate_limit_exceeded", "40")
+    assert refused.headers["RateLimit-Policy"] == '"kilobytes";q=100;w=60'
+    assert refused.headers["RateLimit"] == '"kilobytes";r=0;t=40'
+    assert refused.body["message"] == "This API key has sent too many kilobytes. Wait 40 s, then send this one again."
+    assert len(stage.items) == 3
+
+
+def test_a_body_larger_than_the_budget_is_not_counted(client: Client, new_application: NewApplication) -> None:
+    small = replace(client, app=new_application(KILOBYTES_PER_MINUTE="10"))
+
+    assert small.post(body_of(11)).status == 429
+    assert small.post(body_of(9.5)).status == 201
+
+
+def test_what_is_too_large_to_be_read_costs_no_more_than_what_is_read(client: Client) -> None:
+    assert [client.post("x" * 1_000_000).status for _ in range(3)] == [413, 413, 429]
+
+
+def test_a_key_may_have_a_budget_of_its_own(limited: Client, manage: Manage) -> None:
+    _, issued = manage(
+        action="issue", workspaceId="workspace-a", userId="u", requestsPerMinute=1, kilobytesPerMinute=20
+    )
+    ids = {"workspaceId": "workspace-a", "keyId": issued["keyId"]}
+    own = replace(limited, key=issued["key"])
+    statuses = [own.post().status, own.post().status]
+    _, changed = manage(action="limit", **ids, requestsPerMinute=LIMIT + 2)
+
+    assert (issued["requestsPerMinute"], issued["kilobytesPerMinute"], statuses) == (1, 20, [201, 429])
+    assert (changed["requestsPerMinute"], "kilobytesPerMinute" in changed) == (LIMIT + 2, False)
+    assert [own.post().status for _ in range(LIMIT + 2)] == [201] * (LIMIT + 1) + [429]
+    _, rotated = manage(action="rotate", **ids)
+    assert rotated["requestsPerMinute"] == LIMIT + 2
+    _, back = manage(action="limit", **ids)
+    assert {"requestsPerMinute", "kilobytesPerMinute"}.isdisjoint(back)
+    assert own.post().status == 429
+
+
 def test_api_keys_are_counted_apart(limited: Client, manage: Manage) -> None:
     _, issued = manage(action="issue", workspaceId="workspace-a", userId="user-b")
     for _ in range(LIMIT):
@@ -106,7 +157,35 @@ def test_a_counter_expires_ten_minutes_after_its_minute(at: At, stage: Stage) ->
     assert item["expiresAt"] == {"N": str(int(NOON.timestamp()) + 660)}
 
 
-@pytest.mark.parametrize("code", ["", "ThrottlingException", "ResourceNotFoundException", "ValidationException"])
+@pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException"])
+def test_a_throttled_limiter_is_429_and_logged(limited: Client, stage: Stage, code: str) -> None:
+    assert limited.app.access.rate_limiter
+    refuse(limited.app.access.rate_limiter.client, "UpdateItem", code)
+    with recorded_output() as output:
+        response = limited.post()
+
+    assert (response.status, response.code, response.headers["Retry-After"]) == (429, "rate_limit_exceeded", "1")
+    assert response.body["error"]["reset_at"] == "2026-01-01T12:00:01Z"
+    assert output.lines[0]["rateLimiterFailure"] == f"UpdateItem: {code}"
+    assert stage.items == []
+
+
+def test_a_limiter_that_responds_too_slowly_fails_open(limited: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "COUNT_SECONDS", 0.05)
+    assert limited.app.access.rate_limiter
+    events = limited.app.access.rate_limiter.client.meta.events
+
+    def wait(**_: object) -> None:
+        Event().wait(5)
+
+    events.register_first("before-send", wait)
+    with recorded_output() as output:
+        assert limited.post().status == 201
+
+    assert output.lines[0]["rateLimiterFailure"] == "out of time"
+
+
+@pytest.mark.parametrize("code", ["", "ResourceNotFoundException", "ValidationException"])
 def test_a_failing_limiter_fails_open_and_is_logged(limited: Client, stage: Stage, code: str) -> None:
     assert limited.app.access.rate_limiter
     dynamodb = limited.app.access.rate_limiter.client
@@ -137,7 +216,9 @@ def test_a_response_without_a_count_is_a_failure(limited: Client, body: bytes) -
 def test_a_limit_of_0_means_none_and_costs_no_call(
     client: Client, stage: Stage, new_application: NewApplication
 ) -> None:
-    unlimited = replace(client, app=new_application(RATE_LIMIT_PER_MINUTE="0", RATE_LIMITS_TABLE=""))
+    unlimited = replace(
+        client, app=new_application(RATE_LIMIT_PER_MINUTE="0", KILOBYTES_PER_MINUTE="0", RATE_LIMITS_TABLE="")
+    )
 
     response = unlimited.post()
     assert response.status == 201

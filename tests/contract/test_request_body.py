@@ -199,7 +199,7 @@ def test_invalid_value_is_refused(client: Client, stage: Stage, path: str, code:
         ("missing", [ABSENT, None]),
         ("string_too_short", [""]),
         ("string_too_long", ["k" * 513]),
-        ("encrypted_value", ["encrypted:", "encrypted:AQICAHh+/=", BASE64]),
+        ("encrypted_value", ["encrypted:", "encrypted:AQICAHh+/=", " encrypted:é\n", "encrypted:" + "A" * 600, BASE64]),
         ("string_type", NOT_TEXT),
         ("visible_ascii", [" ", "a b", "a\r\nx: y", "é", "\x7f", "k\n"]),
     ],

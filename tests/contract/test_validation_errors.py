@@ -215,14 +215,20 @@ MISPLACED: list[tuple[dict[str, Any], str]] = [
     ({"ttsModel": {**RIME, "voiceId": SHAPED}}, "ttsModel.voiceId"),
     ({"variables": {"a": [f"Use {SHAPED}."]}}, "variables.a[0]"),
     ({"settings": {"note": f"\n{SHAPED}\n"}}, "settings.note"),
-    ({"settings": {"ELEVENLABS-API-KEY": "sk"}}, "settings.ELEVENLABS-API-KEY"),
-    ({"variables": {"a": [[{"elevenLabsApiKey": "sk"}]]}}, "variables.a[0][0].elevenLabsApiKey"),
+    ({"settings": {"ELEVENLABS-API-KEY": SHAPED}}, "settings.ELEVENLABS-API-KEY"),
+    ({"variables": {"a": [[{"elevenLabsApiKey": f"Bearer_{SHAPED}"}]]}}, "variables.a[0][0].elevenLabsApiKey"),
+    ({"variables": {"a": {SHAPED: 1}}}, "variables.a"),
+    ({"deepgramKey": "sk"}, "deepgramKey"),
+    ({"refresh_token": "sk"}, "refresh_token"),
+    ({"credentials": "sk"}, "credentials"),
+    ({"ttsModel": {**RIME, "voiceKey": "sk"}}, "ttsModel.voiceKey"),
+    ({"ttsModel": {**RIME, "password": "sk"}}, "ttsModel.password"),
     ({"my_elevenLabsApiKey2": "sk"}, "my_elevenLabsApiKey2"),
     ({"ttsModel.elevenLabsApiKey": "sk"}, "ttsModel.elevenLabsApiKey"),
     ({"ttsModel": {**RIME, "elevenLabs Api.Key ": "sk"}}, "ttsModel.elevenLabs Api.Key "),
-    ({"ttsModel": {**RIME, "fallback": {"elevenLabsApiKey": "sk"}}}, "ttsModel.fallback.elevenLabsApiKey"),
-    ({"x": {"ttsModel": {"elevenLabsApiKey": "sk"}}}, "x.ttsModel.elevenLabsApiKey"),
-    ({GAPS: [{"elevenLabsApiKey": "sk"}]}, f"{GAPS}[0].elevenLabsApiKey"),
+    ({"ttsModel": {**RIME, "fallback": {"elevenLabsApiKey": SHAPED}}}, "ttsModel.fallback.elevenLabsApiKey"),
+    ({"x": {"ttsModel": {"elevenLabsApiKey": SHAPED}}}, "x.ttsModel.elevenLabsApiKey"),
+    ({GAPS: [{"elevenLabsApiKey": SHAPED}]}, f"{GAPS}[0].elevenLabsApiKey"),
 ]
 
 
@@ -237,9 +243,10 @@ def test_a_secret_in_the_wrong_place_is_refused(client: Client) -> None:
 
 def test_what_is_no_secret_is_kept(client: Client) -> None:
     names = {"elevenLabsApiKeyOwner": "me", "apiKeyId": "5", "maxTokens": 5, "keyboard": "x", "key": "A minor"}
-    data = {"hasElevenLabsApiKey": False, "apiKey": "", "token": None, "sk": "sk_" + "0" * 47, "sha": "0" * 64}
+    data = {"hasElevenLabsApiKey": False, "apiKey": "", "token": None, "sk": "sk_" + "g" * 48, "sha": "0" * 64}
 
-    assert client.change(**names, **data, variables={"apiKey": "of the caller's own system"}).status == 201
+    free = {"apiKey": "of the caller's own system", "elevenLabsApiKey": "asked for in the call", "taxiKey": "x"}
+    assert client.change(**names, **data, taxiKey="x", variables=free, settings=free).status == 201
 
 
 def test_no_error_repeats_a_value(client: Client, capsys: pytest.CaptureFixture[str]) -> None:

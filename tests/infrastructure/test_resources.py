@@ -21,7 +21,7 @@ from call_agents.agents import elevenlabs
 from call_agents.agents.activation import build_activation
 from call_agents.agents.agent import PENDING
 from call_agents.agents.events import SOURCE
-from call_agents.api_keys.rate_limit import count_request
+from call_agents.api_keys.rate_limit import Budget, count_request
 from call_agents.shared.aws import CLIENT_CONFIG, MAX_ATTEMPTS, dynamodb_client
 from call_agents.shared.config import Settings
 from call_agents.shared.http import AGENTS_PATH
@@ -179,7 +179,7 @@ def test_keys_and_agents_outlive_the_stack_and_can_be_restored() -> None:
 
 def test_counters_are_deleted_by_the_attribute_that_is_written() -> None:
     table = TEMPLATE.resources("AWS::DynamoDB::Table")["RateLimitsTable"]
-    request = count_request("", "", 0, 1)
+    request = count_request("", "", 0, Budget(1, 1), 1)
 
     assert table["TimeToLiveSpecification"]["AttributeName"] in request["ExpressionAttributeNames"].values()
     assert table["KeySchema"] == [{"AttributeName": next(iter(request["Key"])), "KeyType": "HASH"}]

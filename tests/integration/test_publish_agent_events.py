@@ -134,6 +134,31 @@ def test_what_is_not_accepted_is_retried_from_there_on(client: Client, publisher
     assert (line["status"], line["cause"]) == (503, "PutEvents: ThrottlingException")
 
 
+def test_events_of_one_agent_are_in_separate_calls(client: Client, publisher: Publisher) -> None:
+    agent, other = client.post(BYO).body, client.post(MINIMUM).body
+    publisher.stage.change(agent, status="ready")
+    calls: list[int] = []
+    events = publisher.bus.client.meta.events
+    events.register("before-sign.events.PutEvents", lambda **_: calls.append(len(publisher.received())))
+
+    assert publisher.handle(*publisher.stream.read()) == []
+    assert len(calls) == 2
+    assert [event["detail"]["agentId"] for event in publisher.received()][-1:] == [agent["_id"]]
+    assert other["_id"] != agent["_id"]
+
+
+@pytest.mark.parametrize("results", [[], [{"EventId": "1"}], [{"EventId": ""}, {"EventId": "2"}]])
+def test_an_incomplete_response_counts_as_none(
+    client: Client, publisher: Publisher, results: list[dict[str, str]]
+) -> None:
+    for _ in range(2):
+        client.post(MINIMUM)
+    records = publisher.stream.read()
+    respond_instead(publisher.bus.client, json.dumps({"FailedEntryCount": 0, "Entries": results}).encode())
+
+    assert publisher.handle(*records) == [number(records[0])]
+
+
 def test_a_bus_out_of_reach_loses_nothing(client: Client, publisher: Publisher) -> None:
     for _ in range(11):
         client.post(MINIMUM)

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from call_agents.api_keys.store import ApiKeyStore
 from call_agents.shared.aws import translate_errors, trusted_roots
 from call_agents.shared.config import Settings
-from call_agents.shared.errors import InternalError, ServiceUnavailable
+from call_agents.shared.errors import InternalError, ServiceUnavailable, Throttled
 from call_agents.shared.secret_box import SecretBox
 from tests.support.faults import respond_instead
 
@@ -167,7 +167,7 @@ def test_an_encryption_without_a_ciphertext_has_failed(body: bytes) -> None:
     [
         ("ValidationException", InternalError, "PutItem: ValidationException"),
         ("SerializationException", InternalError, "PutItem: SerializationException"),
-        ("RequestLimitExceeded", ServiceUnavailable, "PutItem: RequestLimitExceeded"),
+        ("RequestLimitExceeded", Throttled, "PutItem: RequestLimitExceeded"),
         ("AccessDeniedException", ServiceUnavailable, "PutItem: AccessDeniedException"),
         (KeyError("secret-value"), ServiceUnavailable, "PutItem: KeyError"),
     ],

@@ -103,7 +103,7 @@ def test_an_unknown_action_lists_the_known_ones(event: object, suggestion: str) 
     with pytest.raises(ValidationFailed) as caught:
         read_command(event)
 
-    assert caught.value.public == f"action: must be one of issue, rotate, revoke, list{suggestion}"
+    assert caught.value.public == f"action: must be one of issue, rotate, limit, revoke, list{suggestion}"
     assert [(detail.path, detail.code) for detail in caught.value.details] == [("action", "not_allowed")]
 
 

@@ -38,8 +38,8 @@ def test_each_type_has_its_attribute_value(value: object, attribute: dict[str, A
     assert from_item(to_item({"name": value})) == {"name": value}
 
 
-@pytest.mark.parametrize("attribute", [{"B": b"x"}, {"BS": [b"x"]}])
-def test_binary_is_not_json(attribute: dict[str, Any]) -> None:
+@pytest.mark.parametrize("attribute", [{"B": b"x"}, {"BS": [b"x"]}, {"SS": ["x"]}, {"NS": ["1"]}])
+def test_binary_and_sets_are_not_json(attribute: dict[str, Any]) -> None:
     with pytest.raises(NotJsonError):
         from_attribute({"L": [attribute]})
     # In an item it is an object, so a key's record with it is no valid one.

@@ -40,7 +40,9 @@ def test_a_secret_of_another_agent_is_not_decrypted(box: SecretBox, agent: tuple
         box.decrypt(encrypt(box), workspace_id=agent[0], agent_id=agent[1])
 
 
-@pytest.mark.parametrize("text", ["A", "encrypted:", "encrypted:A", "encrypted:AAAA!", "encrypted:QUJD"])
+@pytest.mark.parametrize(
+    "text", ["A", "encrypted:", "encrypted:A", "encrypted:é", "encrypted:AAAA!", "encrypted:QUJD", "AAAA" * 2049]
+)
 def test_text_that_is_not_a_ciphertext_is_not_decrypted(box: SecretBox, text: str) -> None:
     with pytest.raises(UndecryptableError):
         box.decrypt(text, workspace_id="workspace-a", agent_id="agent-1")

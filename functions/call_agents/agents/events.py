@@ -143,7 +143,7 @@ class EventBus:
         if len(results) != len(events):
             raise NotPublished("PutEvents: incomplete response", accepted=0)
         for index, result in enumerate(results):
-            if "EventId" not in result:
+            if not result.get("EventId"):
                 raise NotPublished(f"PutEvents: {result.get('ErrorCode', '')}", accepted=index)
 
     def _entry(self, event: AgentEvent) -> "PutEventsRequestEntryTypeDef":

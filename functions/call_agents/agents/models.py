@@ -75,9 +75,9 @@ def visible_ascii(value: str) -> str:
     return value
 
 
-def not_encrypted(value: str) -> str:
+def not_encrypted(value: object) -> object:
     """Refuse the encrypted form of a key: it would be encrypted once more, and never work."""
-    if _ENCRYPTED.fullmatch(value):
+    if isinstance(value, str) and _ENCRYPTED.fullmatch(value.strip()):
         raise PydanticCustomError(
             "encrypted_value", "is the encrypted form from a response; send the ElevenLabs key itself"
         )
@@ -157,7 +157,7 @@ ElevenLabsApiKey = Annotated[
         json_schema_extra={"pattern": f"^(?!{ENCRYPTED_PREFIX}){_VISIBLE_ASCII.pattern}$"},
     ),
     AfterValidator(visible_ascii),
-    AfterValidator(not_encrypted),
+    BeforeValidator(not_encrypted),
 ]
 PhoneNumberId = Annotated[str, Field(min_length=1, max_length=128)]
 PhoneNumberIds = Annotated[

@@ -1,7 +1,6 @@
 """Names of fields: which are known, misspelt, unknown, or the name of a secret.
 
-The top of a body, `ttsModel` and the gaps have names of their own. In free JSON any name is allowed, except that of the
-ElevenLabs key.
+The top of a body, `ttsModel` and the gaps have names of their own. In free JSON any name is allowed.
 """
 
 import re
@@ -28,11 +27,12 @@ _SETTINGS: Collection[str] = AgentSettings.__annotations__.keys()
 _SEPARATORS = re.compile(r"[-_\s]")
 
 # Names that mean a secret, in small letters and without all that is not a letter or digit.
-_ELEVENLABS_KEY_NAME = re.compile(".*elevenlabsapikeys?[0-9]*")
 _SECRET = re.compile(
-    ".*((api|access|auth|bearer|private|client|secret|xi|eleven|labs|openai|rime|google|gemini|cartesia|provider|tts)"
-    "(key|token)|secret)s?[0-9]*(value)?|token|authorization"
+    ".*((api|access|auth|bearer|private|client|secret|account|subscription|session|refresh|provider|vendor|byo"
+    "|(^|eleven|labs)xi|eleven|labs|openai|rime|google|gemini|cartesia|deepgram|azure|anthropic|groq|playht|tts|stt|llm)"
+    "(key|token)|secret)s?[0-9]*(value)?|(api)?token|xikey|authorization|bearer|password|credentials?"
 )
+_SECRET_OF_A_VOICE = re.compile(".*(key|token|secret|password)s?[0-9]*(value)?")
 _NO_WORD = re.compile("[^a-z0-9]")
 
 
@@ -65,7 +65,7 @@ def refused_names(body: dict[str, Json]) -> Iterator[FieldError]:
         for name in members:
             if name in known:
                 continue
-            if path in KNOWN and is_text(members[name]) and _is_secret(name, path):
+            if path in KNOWN and _is_filled_text(members[name]) and _is_secret(name, path):
                 yield misplaced_secret(child_path(path, name))
             elif right := _right_name(name, known):
                 yield FieldError(child_path(path, name), "misspelt_field", f"is misspelt: the field is {right}")
@@ -77,15 +77,10 @@ def unknown_names(body: dict[str, Json]) -> Iterator[FieldError]:
         # Fields that only the server sets are ignored, so that a response can be posted again.
         ignored = () if path else RESPONSE_FIELDS
         absent = [name for name in known if name not in members]
+        # Many names can look the same in an error, so that the number of errors does not limit the search.
         for name in islice((name for name in members if name not in known and name not in ignored), MAX_DETAILS):
             message = "is not a known field: remove it, or do not send Prefer: handling=strict"
             yield FieldError(child_path(path, name), "unknown_field", message + did_you_mean(name, absent))
-
-
-def is_named_elevenlabs_key(name: str, value: Json) -> bool:
-    """Return True for the name of an ElevenLabs key that has a value."""
-    lower = name.lower()
-    return "eleven" in lower and is_text(value) and _ELEVENLABS_KEY_NAME.fullmatch(_NO_WORD.sub("", lower)) is not None
 
 
 def misplaced_secret(path: str) -> FieldError:
@@ -94,14 +89,14 @@ def misplaced_secret(path: str) -> FieldError:
     return FieldError(path, "misplaced_secret", message)
 
 
-def is_text(value: Json) -> bool:
+def _is_filled_text(value: Json) -> bool:
     """Return True for a string that is not empty. `hasApiKey: false` is no secret."""
     return isinstance(value, str) and value != ""
 
 
 def _is_secret(name: str, path: str) -> bool:
-    words = _NO_WORD.sub("", name.lower())
-    return _SECRET.fullmatch(words) is not None or (path == "ttsModel" and words == "key")
+    pattern = _SECRET_OF_A_VOICE if path else _SECRET
+    return pattern.fullmatch(_NO_WORD.sub("", name.lower())) is not None
 
 
 def _right_name(name: str, known: Collection[str]) -> str | None:

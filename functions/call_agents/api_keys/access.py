@@ -1,19 +1,31 @@
 """Who may make a request: the same checks, in the same order, for every endpoint."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from call_agents.api_keys.key import Caller, caller_of, check_key, ids_of, key_hash
-from call_agents.api_keys.rate_limit import RateLimiter
+from call_agents.api_keys.rate_limit import Budget, RateLimiter
 from call_agents.api_keys.store import ApiKeyStore
 from call_agents.shared.config import Settings
-from call_agents.shared.errors import InternalError, MissingHeader, ServiceUnavailable, WorkspaceForbidden
+from call_agents.shared.deadline import run_in_time
+from call_agents.shared.errors import (
+    InternalError,
+    MissingHeader,
+    RateLimitExceeded,
+    ServiceUnavailable,
+    Throttled,
+    WorkspaceForbidden,
+)
 from call_agents.shared.http import Request
 from call_agents.shared.invocation import Invocation
+from call_agents.shared.json_values import iso
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+COUNT_SECONDS = 2
+"""Time limit of counting a request: a response that comes in pieces must not use up the request's own time."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,7 @@ class Access:
     keys : ApiKeyStore
         The table of API keys.
     rate_limiter : RateLimiter or None
-        None when the limit is turned off.
+        None when nothing is counted.
     allow_test_keys : bool
         Whether this is a local run, where the sample events' key works.
     """
@@ -51,14 +63,14 @@ class Access:
         MissingApiKey, InvalidApiKey
             When the caller is unknown.
         RateLimitExceeded
-            When the key has sent too much.
+            When the key has sent too much in this minute, or DynamoDB throttles the counting.
         MissingHeader, WorkspaceForbidden
             When the workspace is not the key's.
         ServiceUnavailable
             When the table of keys throttled, failed or timed out.
         """
         caller = self._authenticate(request, now, invocation)
-        self._limit_rate(caller, now, invocation)
+        self._limit_rate(caller, request, now, invocation)
         _authorize(caller, request.headers.get("x-workspace-id"))
         return caller
 
@@ -70,13 +82,18 @@ class Access:
         invocation.log.update(ids_of(record))
         return caller_of(record, now)
 
-    def _limit_rate(self, caller: Caller, now: datetime, invocation: Invocation) -> None:
-        """Count the request. Fails open: without a counter, the request proceeds."""
-        if self.rate_limiter is None:
+    def _limit_rate(self, caller: Caller, request: Request, now: datetime, invocation: Invocation) -> None:
+        """Count the request. Fails open: without a counter it proceeds, unless there are too many to count."""
+        limiter = self.rate_limiter
+        if limiter is None:
             return
         invocation.timer.begin("rateLimit")
         try:
-            invocation.headers.update(self.rate_limiter.count(caller.key_id, now))
+            counted = run_in_time(lambda: limiter.count(caller, request.kilobytes, now), COUNT_SECONDS)
+            invocation.headers.update(counted)
+        except Throttled as error:
+            invocation.log["rateLimiterFailure"] = error.internal
+            raise RateLimitExceeded(1, iso(now + timedelta(seconds=1)), {}) from None
         except (InternalError, ServiceUnavailable) as error:
             invocation.log["rateLimiterFailure"] = error.internal
 
@@ -90,12 +107,12 @@ def _authorize(caller: Caller, workspace_id: str | None) -> None:
 
 def build_access(settings: Settings, dynamodb: "DynamoDBClient") -> Access:
     """Build it from settings and a client; raise ConfigError when a setting is missing or wrong."""
-    limit = settings.count("RATE_LIMIT_PER_MINUTE")
+    budget = Budget(settings.count("RATE_LIMIT_PER_MINUTE"), settings.count("KILOBYTES_PER_MINUTE"))
     return Access(
         keys=ApiKeyStore(dynamodb, settings.text("API_KEYS_TABLE")),
         # One attempt: if the counter is unavailable the request proceeds, so it must not wait for retries.
-        rate_limiter=RateLimiter(settings.dynamodb(max_attempts=1), settings.text("RATE_LIMITS_TABLE"), limit)
-        if limit
+        rate_limiter=RateLimiter(settings.dynamodb(max_attempts=1), settings.text("RATE_LIMITS_TABLE"), budget)
+        if budget.requests or budget.kilobytes
         else None,
         allow_test_keys=settings.allow_test_keys,
     )

@@ -37,7 +37,8 @@ RandomText = Callable[[int], str]
 
 Record = dict[str, Json]
 """Attributes of a key's record by name: ``keyHash``, ``keyId``, ``prefix``, ``workspaceId``, ``userId``, ``status``,
-``createdAt`` and, when there are any, ``name``, ``expiresAt`` (epoch seconds), ``rotatedTo``, ``revokedAt``."""
+``createdAt`` and, when there are any, ``name``, ``expiresAt`` (epoch seconds), ``requestsPerMinute``,
+``kilobytesPerMinute``, ``rotatedTo``, ``revokedAt``."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,15 @@ class Caller:
         The one workspace that the key gives access to.
     user_id : str
         The key's owner.
+    requests_per_minute, kilobytes_per_minute : int or None
+        Limits of the key's own; None for those of the deployment.
     """
 
     key_id: str
     workspace_id: str
     user_id: str
+    requests_per_minute: int | None = None
+    kilobytes_per_minute: int | None = None
 
 
 def random_text(length: int) -> str:
@@ -143,7 +148,13 @@ def caller_of(record: Record | None, now: datetime) -> Caller:
     """
     if record is None:
         raise InvalidApiKey(internal="unknown key")
-    caller = Caller(_text(record, "keyId"), _text(record, "workspaceId"), _text(record, "userId"))
+    caller = Caller(
+        _text(record, "keyId"),
+        _text(record, "workspaceId"),
+        _text(record, "userId"),
+        _limit(record, "requestsPerMinute"),
+        _limit(record, "kilobytesPerMinute"),
+    )
     if record.get("status") != ACTIVE:
         raise InvalidApiKey(internal="key is not active")
     if "expiresAt" in record and not _is_later(record["expiresAt"], now):
@@ -160,6 +171,14 @@ def ids_of(record: Record | None) -> dict[str, str]:
 def _text(record: Record, attribute: str) -> str:
     value = record.get(attribute)
     if not isinstance(value, str) or not value:
+        raise InvalidApiKey(internal=f"malformed key record: {attribute}")
+    return value
+
+
+def _limit(record: Record, attribute: str) -> int | None:
+    """Return a limit of the key's own. A malformed one makes the key invalid rather than unlimited."""
+    value = record.get(attribute)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
         raise InvalidApiKey(internal=f"malformed key record: {attribute}")
     return value
 

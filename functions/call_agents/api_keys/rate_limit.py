@@ -1,15 +1,16 @@
-"""The rate limit of an API key: a fixed window of a minute, counted with one conditional write to DynamoDB.
+"""The budget of an API key: requests and kilobytes in a minute, counted with one conditional write to DynamoDB.
 
 A counter's partition key is the key's id and the minute, so nothing has to be reset: the next minute has another item,
-and DynamoDB deletes old ones. While the table works, no more than the limit passes in a minute of one clock; but the
-clocks of environments differ, and around the turn of a minute twice the limit can pass within seconds.
+and DynamoDB deletes old ones. While the table works, no more than the budget passes in a minute of one clock; but the
+clocks of environments differ, and around the turn of a minute twice the budget can pass within seconds.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
+from call_agents.api_keys.key import Caller
 from call_agents.shared.aws import translate_errors
 from call_agents.shared.errors import RateLimitExceeded
 from call_agents.shared.json_values import iso
@@ -25,6 +26,20 @@ _KEPT_SECONDS = 600
 
 
 @dataclass(frozen=True)
+class Budget:
+    """What an API key may send in a minute.
+
+    Parameters
+    ----------
+    requests, kilobytes : int
+        0 means any number.
+    """
+
+    requests: int
+    kilobytes: int
+
+
+@dataclass(frozen=True)
 class RateLimiter:
     """The table of counters.
 
@@ -34,21 +49,23 @@ class RateLimiter:
         boto3's client, not shared with the stores: its failures would use up their retry quota.
     table : str
         Name of the table; its partition key is ``keyIdAndMinute``.
-    limit : int
-        Requests that a key may send in a minute, 1 or more.
+    budget : Budget
+        Of each key that has none of its own.
     """
 
     client: "DynamoDBClient"
     table: str
-    limit: int
+    budget: Budget
 
-    def count(self, key_id: str, now: datetime) -> dict[str, str]:
+    def count(self, caller: Caller, kilobytes: int, now: datetime) -> dict[str, str]:
         """Count a request.
 
         Parameters
         ----------
-        key_id : str
-            The API key's id.
+        caller : Caller
+            Has the API key's id, and perhaps a budget of its own.
+        kilobytes : int
+            Size of the request, 1 or more.
         now : datetime
             Time of the request.
 
@@ -60,38 +77,66 @@ class RateLimiter:
         Raises
         ------
         RateLimitExceeded
-            When the key has sent its requests of this minute.
+            When the key's budget of this minute is used up.
         ServiceUnavailable, InternalError
-            When DynamoDB failed. The request may have been counted.
+            When DynamoDB failed; Throttled when it throttled. The request may have been counted.
         """
+        budget = Budget(
+            self.budget.requests if caller.requests_per_minute is None else caller.requests_per_minute,
+            self.budget.kilobytes if caller.kilobytes_per_minute is None else caller.kilobytes_per_minute,
+        )
         start = int(now.timestamp()) // WINDOW_SECONDS * WINDOW_SECONDS
         end = start + WINDOW_SECONDS
         seconds = ceil(end - now.timestamp())
+        reset_at = iso(datetime.fromtimestamp(end, UTC))
+        if budget.kilobytes and kilobytes > budget.kilobytes:
+            raise _too_many_kilobytes(budget, seconds, reset_at)
         try:
             with translate_errors("UpdateItem"):
-                response = self.client.update_item(**count_request(self.table, key_id, start, self.limit))
+                response = self.client.update_item(**count_request(self.table, caller.key_id, start, budget, kilobytes))
                 used = int(response["Attributes"]["requests"]["N"])
-        except self.client.exceptions.ConditionalCheckFailedException:
-            headers = rate_limit_headers(self.limit, 0, seconds)
-            raise RateLimitExceeded(seconds, iso(datetime.fromtimestamp(end, UTC)), headers) from None
-        return rate_limit_headers(self.limit, self.limit - used, seconds)
+        except self.client.exceptions.ConditionalCheckFailedException as error:
+            counted = cast("dict[str, Any]", error.response).get("Item", {})
+        else:
+            return rate_limit_headers(budget.requests, budget.requests - used, seconds) if budget.requests else {}
+        if budget.requests and int(counted.get("requests", {"N": budget.requests})["N"]) >= budget.requests:
+            headers = rate_limit_headers(budget.requests, 0, seconds)
+            raise RateLimitExceeded(seconds, reset_at, headers)
+        raise _too_many_kilobytes(budget, seconds, reset_at)
 
 
-def count_request(table: str, key_id: str, start: int, limit: int) -> "UpdateItemInputTypeDef":
-    """Build the write. It counts one request, and fails when the limit is reached."""
+def count_request(table: str, key_id: str, start: int, budget: Budget, kilobytes: int) -> "UpdateItemInputTypeDef":
+    """Build the write. It counts one request, and fails when the budget, which has a limit, is used up."""
+    conditions = []
+    values = {
+        ":one": {"N": "1"},
+        ":size": {"N": str(kilobytes)},
+        ":end": {"N": str(start + WINDOW_SECONDS + _KEPT_SECONDS)},
+    }
+    if budget.requests:
+        conditions.append("(attribute_not_exists(#requests) OR #requests < :requests)")
+        values[":requests"] = {"N": str(budget.requests)}
+    if budget.kilobytes:
+        conditions.append("(attribute_not_exists(#kilobytes) OR #kilobytes <= :room)")
+        values[":room"] = {"N": str(budget.kilobytes - kilobytes)}
     return {
         "TableName": table,
         "Key": {"keyIdAndMinute": {"S": f"{key_id}#{start}"}},
-        "UpdateExpression": "ADD #requests :one SET #expiresAt = :end",
-        "ConditionExpression": "attribute_not_exists(#requests) OR #requests < :limit",
-        "ExpressionAttributeNames": {"#requests": "requests", "#expiresAt": "expiresAt"},
-        "ExpressionAttributeValues": {
-            ":one": {"N": "1"},
-            ":limit": {"N": str(limit)},
-            ":end": {"N": str(start + WINDOW_SECONDS + _KEPT_SECONDS)},
-        },
+        "UpdateExpression": "ADD #requests :one, #kilobytes :size SET #expiresAt = :end",
+        "ExpressionAttributeNames": {"#requests": "requests", "#kilobytes": "kilobytes", "#expiresAt": "expiresAt"},
+        "ConditionExpression": " AND ".join(conditions),
+        "ExpressionAttributeValues": values,
         "ReturnValues": "UPDATED_NEW",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
+
+
+def _too_many_kilobytes(budget: Budget, seconds: int, reset_at: str) -> RateLimitExceeded:
+    headers = {
+        "RateLimit-Policy": f'"kilobytes";q={budget.kilobytes};w={WINDOW_SECONDS}',
+        "RateLimit": f'"kilobytes";r=0;t={seconds}',
+    }
+    return RateLimitExceeded(seconds, reset_at, headers, what="kilobytes")
 
 
 def rate_limit_headers(limit: int, remaining: int, seconds: int) -> dict[str, str]:

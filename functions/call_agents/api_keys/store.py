@@ -5,7 +5,8 @@ and hashes of its keys, so that keys are listed and found with reads of single i
 room for some 4,000 keys.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,10 @@ from call_agents.shared.json_values import iso
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UpdateTypeDef
+    from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UpdateItemInputTypeDef, UpdateTypeDef
+
+LIMITS = ("requestsPerMinute", "kilobytesPerMinute")
+"""Attributes of a record with limits of the key's own."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class NewKey:
         In UTC.
     expires_at : datetime or None
         In UTC; None for a key that is valid until it is revoked.
+    limits : mapping
+        Limits of its own: ``requestsPerMinute``, ``kilobytesPerMinute``.
     """
 
     key: str
@@ -44,6 +50,7 @@ class NewKey:
     name: str | None
     created_at: datetime
     expires_at: datetime | None
+    limits: Mapping[str, int] = field(default_factory=dict)
 
     def record(self) -> Record:
         """Return the key's record."""
@@ -60,7 +67,7 @@ class NewKey:
             record["name"] = self.name
         if self.expires_at is not None:
             record["expiresAt"] = int(self.expires_at.timestamp())
-        return record
+        return {**record, **self.limits}
 
 
 def public_view(record: Record, now: datetime) -> dict[str, Any]:
@@ -125,8 +132,8 @@ class ApiKeyStore:
 
     def _hashes(self, workspace_id: str) -> dict[str, str]:
         """Return the hashes of a workspace's keys by key id, from its directory."""
-        directory = self.find_by_hash(_directory(workspace_id)) or {"keys": ()}
-        return dict(entry.split(":") for entry in directory["keys"])
+        directory = self.find_by_hash(_directory(workspace_id)) or {"keys": {"SS": []}}
+        return dict(entry.split(":") for entry in directory["keys"]["SS"])
 
     def add(self, new: NewKey) -> Record:
         """Store a new key and return its record.
@@ -201,6 +208,28 @@ class ApiKeyStore:
                 ReturnValues="ALL_NEW",
             )
         return from_item(response["Attributes"])
+
+    def set_limits(self, record: Record, limits: Mapping[str, int]) -> Record:
+        """Replace a key's own limits and return its record. Without a limit, the deployment's is its limit.
+
+        Raises
+        ------
+        ServiceUnavailable
+            When DynamoDB throttled, failed or timed out; set them again.
+        """
+        sets = [f"{name} = :{name}" for name in limits]
+        removes = [name for name in LIMITS if name not in limits]
+        parts = [f"SET {', '.join(sets)}" if sets else "", f"REMOVE {', '.join(removes)}" if removes else ""]
+        request: UpdateItemInputTypeDef = {
+            "TableName": self.table,
+            "Key": {"keyHash": {"S": record["keyHash"]}},
+            "UpdateExpression": " ".join(filter(None, parts)),
+            "ReturnValues": "ALL_NEW",
+        }
+        if limits:
+            request["ExpressionAttributeValues"] = {f":{name}": {"N": str(value)} for name, value in limits.items()}
+        with translate_errors("UpdateItem"):
+            return from_item(self.client.update_item(**request)["Attributes"])
 
     def _add_writes(self, record: Record) -> "list[TransactWriteItemTypeDef]":
         return [

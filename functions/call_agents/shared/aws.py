@@ -15,7 +15,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from call_agents.shared.errors import InternalError, ServiceUnavailable
+from call_agents.shared.errors import InternalError, ServiceUnavailable, Throttled
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
@@ -46,6 +46,14 @@ _AMAZON_ROOTS = Path(__file__).with_name("amazon_roots.pem")
 
 # The request itself was wrong. That is our bug, and a retry does not help.
 _MALFORMED = frozenset(("ValidationException", "SerializationException"))
+# Source: DynamoDB Developer Guide, "Error messages and codes".
+_THROTTLED = frozenset(
+    (
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+    )
+)
 # Results that the caller handles: of a conditional write, and of decrypting what cannot be decrypted.
 _RESULTS = frozenset(
     (
@@ -180,7 +188,7 @@ def translate_errors(operation: str) -> Iterator[None]:
         code = error.response.get("Error", {}).get("Code", "")
         if code in _RESULTS:
             raise
-        kind = InternalError if code in _MALFORMED else ServiceUnavailable
+        kind = InternalError if code in _MALFORMED else Throttled if code in _THROTTLED else ServiceUnavailable
         # Not chained: botocore's messages can hold values.
         raise kind(internal=f"{operation}: {code}") from None
     except Exception as error:  # noqa: BLE001 - botocore raises many types for a response that it cannot read

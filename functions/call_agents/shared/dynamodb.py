@@ -15,7 +15,7 @@ Item: TypeAlias = dict[str, Any]
 
 
 class NotJsonError(ValueError):
-    """An attribute is binary, which JSON cannot be: this code did not write it."""
+    """An attribute has a type that JSON does not have: binary, or a set."""
 
 
 def to_attribute(value: Json) -> dict[str, Any]:
@@ -43,9 +43,11 @@ def from_attribute(attribute: Mapping[str, Any]) -> Json:
         return {name: from_attribute(member) for name, member in content.items()}
     if kind == "L":
         return [from_attribute(element) for element in content]
-    if kind in {"B", "BS"}:
+    if kind == "NULL":
+        return None
+    if kind not in {"S", "BOOL"}:
         raise NotJsonError
-    return None if kind == "NULL" else content
+    return content
 
 
 def to_item(values: Mapping[str, Json]) -> Item:
@@ -56,7 +58,7 @@ def to_item(values: Mapping[str, Json]) -> Item:
 def from_item(item: Mapping[str, Any]) -> dict[str, Json]:
     """Turn an item back into the values that `to_item` was given.
 
-    A binary attribute stays an attribute value: an object, which nothing takes for what it should be.
+    A set or a binary attribute stays an attribute value: an object, which nothing takes for what it should be.
     """
     values: dict[str, Json] = {}
     for name, attribute in item.items():

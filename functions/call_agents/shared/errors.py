@@ -24,6 +24,7 @@
     ├── InternalError          500  never shows internal details
     │   └── ConfigError             an environment variable is missing or wrong
     └── ServiceUnavailable     503  nothing was written, or a retry with the same key finds it
+        ├── Throttled
         └── UnknownOutcome          it is unknown whether a write took effect
 
 An error has two messages: the public one is sent to the caller, ``internal`` is only logged. Neither may hold a value
@@ -242,13 +243,15 @@ class RateLimitExceeded(ApiError):
         When it begins, ISO 8601 in UTC.
     headers : Mapping[str, str]
         The RateLimit headers.
+    what : str
+        ``requests`` or ``kilobytes``: what it has sent too many of.
     """
 
     status = 429
     code = "rate_limit_exceeded"
 
-    def __init__(self, seconds: int, reset_at: str, headers: Mapping[str, str]) -> None:
-        super().__init__(f"This API key has sent too many requests. Wait {seconds} s, then send this one again.")
+    def __init__(self, seconds: int, reset_at: str, headers: Mapping[str, str], what: str = "requests") -> None:
+        super().__init__(f"This API key has sent too many {what}. Wait {seconds} s, then send this one again.")
         self.headers = {**headers, "Retry-After": str(seconds)}
         self.members = {"reset_at": reset_at}
 
@@ -277,6 +280,10 @@ class ServiceUnavailable(ApiError):
         "Idempotency-Key if it had one."
     )
     headers: Mapping[str, str] = {"Retry-After": "1"}
+
+
+class Throttled(ServiceUnavailable):
+    """AWS has too much to do right now."""
 
 
 class UnknownOutcome(ServiceUnavailable):

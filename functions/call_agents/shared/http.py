@@ -8,6 +8,7 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from call_agents.shared.errors import (
@@ -63,6 +64,15 @@ class Request:
     body: object
     is_base64: bool
     id: str
+
+    @property
+    def kilobytes(self) -> int:
+        """Size of the body in begun kilobytes, from 1 to the largest that is accepted: more is not read."""
+        if not isinstance(self.body, str):
+            return 1
+        # Base64 has four characters for three bytes.
+        size = len(self.body) * 3 // 4 if self.is_base64 else len(self.body.encode(errors="replace"))
+        return min(max(1, ceil(size / 1024)), MAX_BODY_BYTES // 1024)
 
     def check_method(self, *allowed: str) -> None:
         """Raise MethodNotAllowed for any other method, and NotFound when the event has none."""

@@ -64,10 +64,8 @@ def parse_json(text: str) -> Json:
     except json.JSONDecodeError as error:
         # The parser's own words change between Python versions and can repeat a character of the body.
         problem = f"The body is not JSON: there is a mistake at line {error.lineno}, column {error.colno}."
-        # The parser stops at a character that it does not expect. White space is unexpected in a string only.
-        unescaped = _CONTROL_CHARACTERS.get(text[error.pos : error.pos + 1])
-        if unescaped:
-            problem += f" In a string, {unescaped}."
+        if error.msg.startswith("Invalid control character"):
+            problem += f" In a string, {_CONTROL_CHARACTERS[text[error.pos]]}."
         if text.startswith("\ufeff"):
             problem = "The body starts with a byte order mark, which JSON does not allow."
     except RecursionError:

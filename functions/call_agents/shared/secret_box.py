@@ -1,7 +1,6 @@
 """Encrypts and decrypts a customer's ElevenLabs key with KMS, bound to one agent."""
 
 import base64
-import binascii
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,9 @@ if TYPE_CHECKING:
 
 ENCRYPTED_PREFIX = "encrypted:"
 """What a ciphertext begins with, so that it is never taken for a key."""
+
+MAX_CIPHERTEXT_BYTES = 6144
+"""KMS refuses anything longer as malformed."""
 
 
 class UndecryptableError(Exception):
@@ -81,9 +83,14 @@ class SecretBox:
         InternalError
             When KMS rejects the request as malformed.
         """
-        client = self.client()
         try:
             blob = base64.b64decode(ciphertext.removeprefix(ENCRYPTED_PREFIX), validate=True)
+        except ValueError:
+            raise UndecryptableError from None
+        if not 0 < len(blob) <= MAX_CIPHERTEXT_BYTES:
+            raise UndecryptableError
+        client = self.client()
+        try:
             with translate_errors("Decrypt"):
                 response = client.decrypt(
                     KeyId=self.key_id,
@@ -91,9 +98,5 @@ class SecretBox:
                     EncryptionContext=encryption_context(workspace_id, agent_id),
                 )
                 return response["Plaintext"].decode()
-        except (
-            binascii.Error,
-            client.exceptions.InvalidCiphertextException,
-            client.exceptions.IncorrectKeyException,
-        ):
+        except (client.exceptions.InvalidCiphertextException, client.exceptions.IncorrectKeyException):
             raise UndecryptableError from None
