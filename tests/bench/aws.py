@@ -51,7 +51,7 @@ def cloud(folder: Path) -> Iterator[Cloud]:
     )
     aws.use_local_credentials()
     with emulator.running() as url:
-        template = load_template(RateLimitPerMinute="0", KilobytesPerMinute="0")
+        template = load_template(RateLimitPerMinute="0")
         clients = aws.connect(url)
         aws.create_resources(template, clients)
         aws.admit_test_keys(template, clients)

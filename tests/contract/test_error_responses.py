@@ -201,7 +201,7 @@ def test_an_unforeseen_exception_is_a_bare_500(client: Client) -> None:
     "variable",
     [
         *("API_KEYS_TABLE", "AGENTS_TABLE", "SECRETS_KEY_ID", "ALLOWED_TTS_PROVIDERS"),
-        *("RATE_LIMITS_TABLE", "RATE_LIMIT_PER_MINUTE", "KILOBYTES_PER_MINUTE"),
+        *("RATE_LIMITS_TABLE", "RATE_LIMIT_PER_MINUTE"),
     ],
 )
 def test_a_missing_setting_is_a_logged_500(client: Client, variables: dict[str, str], variable: str) -> None:

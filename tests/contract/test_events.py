@@ -24,6 +24,7 @@ STATUS = {
     "get_agent_of_another_workspace": 404,
     "get_agent_unknown": 404,
     "issue_api_key": 201,
+    "limit_api_key": 200,
     "list_api_keys": 200,
     "retry_agents": 200,
     "revoke_api_key": 200,

@@ -216,9 +216,7 @@ def test_a_response_without_a_count_is_a_failure(limited: Client, body: bytes) -
 def test_a_limit_of_0_means_none_and_costs_no_call(
     client: Client, stage: Stage, new_application: NewApplication
 ) -> None:
-    unlimited = replace(
-        client, app=new_application(RATE_LIMIT_PER_MINUTE="0", KILOBYTES_PER_MINUTE="0", RATE_LIMITS_TABLE="")
-    )
+    unlimited = replace(client, app=new_application(RATE_LIMIT_PER_MINUTE="0", RATE_LIMITS_TABLE=""))
 
     response = unlimited.post()
     assert response.status == 201

@@ -177,6 +177,14 @@ def test_keys_and_agents_outlive_the_stack_and_can_be_restored() -> None:
             assert resource["Properties"]["PendingWindowInDays"] == 30
 
 
+def test_sixteen_keys_at_their_limits_leave_the_tables_to_others() -> None:
+    defaults = {name: int(CONTENT["Parameters"][name]["Default"]) for name in ("KilobytesPerMinute", "MaxTableUnits")}
+    # A unit writes a kilobyte, and an item is at most a tenth larger than its body.
+    units_per_second = 16 * defaults["KilobytesPerMinute"] * 1.1 / 60
+
+    assert units_per_second < 0.2 * defaults["MaxTableUnits"]
+
+
 def test_counters_are_deleted_by_the_attribute_that_is_written() -> None:
     table = TEMPLATE.resources("AWS::DynamoDB::Table")["RateLimitsTable"]
     request = count_request("", "", 0, Budget(1, 1), 1)

@@ -165,8 +165,6 @@ def _set_up(options: argparse.Namespace, out: TextIO | None = None) -> tuple[Eve
     aws.use_local_credentials()
     endpoint_url = options.endpoint_url = options.endpoint_url or _embedded(options)
     limit = {} if options.rate_limit is None else {"RateLimitPerMinute": str(options.rate_limit)}
-    if options.rate_limit == 0:
-        limit["KilobytesPerMinute"] = "0"
     template = load_template(ElevenLabsUrl=elevenlabs.start(), **limit)
     clients = aws.connect(endpoint_url)
     aws.create_resources(template, clients)

@@ -87,8 +87,8 @@ class Keys(dict[str, str]):
         super().__init__(
             WORKSPACE=f"workspace-{name}-a",
             OTHER_WORKSPACE=f"workspace-{name}-b",
-            ELEVENLABS_KEY=f"sk_{token_hex(24)}",
-            OTHER_ELEVENLABS_KEY=f"sk_{token_hex(24)}",
+            ELEVENLABS_KEY=f"sk_{random_text(48)}",
+            OTHER_ELEVENLABS_KEY=f"sk_{random_text(48)}",
             WORKSPACE_UPPER=f"WORKSPACE-{name.upper()}-A",
             TEST_KEY=new_key(random_text, "test"),
             UNKNOWN_KEY=new_key(random_text),

@@ -40,7 +40,7 @@ def start(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterato
 def test_warm_up_sends_nothing_and_requests_work_afterwards(
     start: Start, client: Client, stage: Stage, limit: str, calls: list[str]
 ) -> None:
-    cold_start = start(RATE_LIMIT_PER_MINUTE=limit, KILOBYTES_PER_MINUTE=limit)
+    cold_start = start(RATE_LIMIT_PER_MINUTE=limit)
     app = create_agent.application()
     signed: list[str] = []
     for table in (app.access.keys, app.access.rate_limiter):

@@ -107,12 +107,13 @@ def _authorize(caller: Caller, workspace_id: str | None) -> None:
 
 def build_access(settings: Settings, dynamodb: "DynamoDBClient") -> Access:
     """Build it from settings and a client; raise ConfigError when a setting is missing or wrong."""
-    budget = Budget(settings.count("RATE_LIMIT_PER_MINUTE"), settings.count("KILOBYTES_PER_MINUTE"))
+    requests = settings.count("RATE_LIMIT_PER_MINUTE")
+    budget = Budget(requests, settings.count("KILOBYTES_PER_MINUTE", default="0"))
     return Access(
         keys=ApiKeyStore(dynamodb, settings.text("API_KEYS_TABLE")),
         # One attempt: if the counter is unavailable the request proceeds, so it must not wait for retries.
         rate_limiter=RateLimiter(settings.dynamodb(max_attempts=1), settings.text("RATE_LIMITS_TABLE"), budget)
-        if budget.requests or budget.kilobytes
+        if requests
         else None,
         allow_test_keys=settings.allow_test_keys,
     )

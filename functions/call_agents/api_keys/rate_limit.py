@@ -31,7 +31,9 @@ class Budget:
 
     Parameters
     ----------
-    requests, kilobytes : int
+    requests : int
+        1 or more.
+    kilobytes : int
         0 means any number.
     """
 
@@ -98,24 +100,22 @@ class RateLimiter:
         except self.client.exceptions.ConditionalCheckFailedException as error:
             counted = cast("dict[str, Any]", error.response).get("Item", {})
         else:
-            return rate_limit_headers(budget.requests, budget.requests - used, seconds) if budget.requests else {}
-        if budget.requests and int(counted.get("requests", {"N": budget.requests})["N"]) >= budget.requests:
+            return rate_limit_headers(budget.requests, budget.requests - used, seconds)
+        if int(counted.get("requests", {"N": budget.requests})["N"]) >= budget.requests:
             headers = rate_limit_headers(budget.requests, 0, seconds)
             raise RateLimitExceeded(seconds, reset_at, headers)
         raise _too_many_kilobytes(budget, seconds, reset_at)
 
 
 def count_request(table: str, key_id: str, start: int, budget: Budget, kilobytes: int) -> "UpdateItemInputTypeDef":
-    """Build the write. It counts one request, and fails when the budget, which has a limit, is used up."""
-    conditions = []
+    """Build the write. It counts one request, and fails when the budget is used up."""
+    conditions = ["(attribute_not_exists(#requests) OR #requests < :requests)"]
     values = {
         ":one": {"N": "1"},
+        ":requests": {"N": str(budget.requests)},
         ":size": {"N": str(kilobytes)},
         ":end": {"N": str(start + WINDOW_SECONDS + _KEPT_SECONDS)},
     }
-    if budget.requests:
-        conditions.append("(attribute_not_exists(#requests) OR #requests < :requests)")
-        values[":requests"] = {"N": str(budget.requests)}
     if budget.kilobytes:
         conditions.append("(attribute_not_exists(#kilobytes) OR #kilobytes <= :room)")
         values[":room"] = {"N": str(budget.kilobytes - kilobytes)}

@@ -61,9 +61,9 @@ class Settings:
     variables: Mapping[str, str]
     client_config: Config = CLIENT_CONFIG
 
-    def text(self, name: str) -> str:
-        """Return a required variable; raise ConfigError when it is absent or blank."""
-        value = self.variables.get(name, "").strip()
+    def text(self, name: str, default: str = "") -> str:
+        """Return a variable; raise ConfigError when it is absent or blank and has no default."""
+        value = self.variables.get(name, "").strip() or default
         if not value:
             raise ConfigError(internal=f"the environment variable {name} is not set")
         return value
@@ -72,9 +72,9 @@ class Settings:
         """Return a comma-separated list; empty when the variable is absent or blank."""
         return tuple(item.strip() for item in self.variables.get(name, "").split(",") if item.strip())
 
-    def count(self, name: str) -> int:
-        """Return a required whole number, 0 or more; raise ConfigError when it is absent or something else."""
-        value = self.text(name)
+    def count(self, name: str, default: str = "") -> int:
+        """Return a whole number, 0 or more; raise ConfigError when it is none, or absent without a default."""
+        value = self.text(name, default)
         if not _COUNT.fullmatch(value):
             raise ConfigError(internal=f"the environment variable {name} is not a whole number")
         return int(value)
