@@ -21,10 +21,10 @@ COLUMNS = (
 )
 
 TARGETS = (
-    ("cold start, instructions", "instructions_cold_m", FASTAPI, 0.55),
+    ("cold start, instructions", "instructions_cold_m", FASTAPI, 0.56),
     ("cold start, instructions", "instructions_cold_m", FASTAPI_SAM, 0.18),
-    ("warm create, instructions", "instructions_warm_m", FASTAPI, 0.77),
-    ("warm create, instructions", "instructions_warm_m", BLUEPRINT, 0.49),
+    ("warm create, instructions", "instructions_warm_m", FASTAPI, 0.78),
+    ("warm create, instructions", "instructions_warm_m", BLUEPRINT, 0.50),
 )
 """The most that this project may take, as a share of a peer."""
 
