@@ -22,7 +22,7 @@ COLUMNS = (
 
 TARGETS = (
     ("cold start, instructions", "instructions_cold_m", FASTAPI, 0.56),
-    ("cold start, instructions", "instructions_cold_m", FASTAPI_SAM, 0.18),
+    ("cold start, instructions", "instructions_cold_m", FASTAPI_SAM, 0.19),
     ("warm create, instructions", "instructions_warm_m", FASTAPI, 0.78),
     ("warm create, instructions", "instructions_warm_m", BLUEPRINT, 0.50),
 )
