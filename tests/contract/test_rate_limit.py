@@ -110,6 +110,13 @@ def test_more_kilobytes_than_the_budget_are_429(client: Client, new_application:
     assert len(stage.items) == 3
 
 
+def test_no_limit_of_kilobytes_leaves_that_of_requests(client: Client, new_application: NewApplication) -> None:
+    app = new_application(KILOBYTES_PER_MINUTE="0", RATE_LIMIT_PER_MINUTE=str(LIMIT))
+    unlimited = replace(client, app=app)
+
+    assert [unlimited.post(body_of(250)).status for _ in range(LIMIT + 1)] == [201] * LIMIT + [429]
+
+
 def test_a_body_larger_than_the_budget_is_not_counted(client: Client, new_application: NewApplication) -> None:
     small = replace(client, app=new_application(KILOBYTES_PER_MINUTE="10"))
 

@@ -135,6 +135,14 @@ def test_malformed_record_is_an_invalid_key(change: dict[str, Any], cause: str) 
         assert caught.value.internal == cause
 
 
+@pytest.mark.parametrize("limit", ["60", 0, -1, True, [60]])
+@pytest.mark.parametrize("name", ["requestsPerMinute", "kilobytesPerMinute"])
+def test_a_malformed_limit_makes_the_key_invalid_and_not_unlimited(name: str, limit: object) -> None:
+    with pytest.raises(InvalidApiKey) as caught:
+        caller_of({**RECORD, name: limit}, NOW)
+    assert caught.value.internal == f"malformed key record: {name}"
+
+
 def test_unknown_key_is_refused() -> None:
     with pytest.raises(InvalidApiKey) as caught:
         caller_of(None, NOW)
