@@ -8,7 +8,6 @@ from zlib import crc32
 
 import pytest
 
-from call_agents.api_keys import access
 from tests.conftest import Manage, NewApplication
 from tests.support.client import Client, Stage
 from tests.support.faults import lose_requests, refuse, respond_instead
@@ -177,9 +176,10 @@ def test_a_throttled_limiter_is_429_and_logged(limited: Client, stage: Stage, co
     assert stage.items == []
 
 
-def test_a_limiter_that_responds_too_slowly_fails_open(limited: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "COUNT_SECONDS", 0.05)
+def test_a_limiter_that_responds_too_slowly_fails_open(limited: Client) -> None:
     assert limited.app.access.rate_limiter
+    assert limited.app.access.count_seconds == 2
+    impatient = replace(limited, app=replace(limited.app, access=replace(limited.app.access, count_seconds=0.05)))
     events = limited.app.access.rate_limiter.client.meta.events
 
     def wait(**_: object) -> None:
@@ -187,7 +187,7 @@ def test_a_limiter_that_responds_too_slowly_fails_open(limited: Client, monkeypa
 
     events.register_first("before-send", wait)
     with recorded_output() as output:
-        assert limited.post().status == 201
+        assert impatient.post().status == 201
 
     assert output.lines[0]["rateLimiterFailure"] == "out of time"
 

@@ -132,16 +132,13 @@ def count_request(table: str, key_id: str, start: int, budget: Budget, kilobytes
 
 
 def _too_many_kilobytes(budget: Budget, seconds: int, reset_at: str) -> RateLimitExceeded:
-    headers = {
-        "RateLimit-Policy": f'"kilobytes";q={budget.kilobytes};w={WINDOW_SECONDS}',
-        "RateLimit": f'"kilobytes";r=0;t={seconds}',
-    }
+    headers = rate_limit_headers(budget.kilobytes, 0, seconds, policy="kilobytes")
     return RateLimitExceeded(seconds, reset_at, headers, what="kilobytes")
 
 
-def rate_limit_headers(limit: int, remaining: int, seconds: int) -> dict[str, str]:
+def rate_limit_headers(limit: int, remaining: int, seconds: int, policy: str = "default") -> dict[str, str]:
     """Return the headers of IETF draft "RateLimit header fields for HTTP", revision 10."""
     return {
-        "RateLimit-Policy": f'"default";q={limit};w={WINDOW_SECONDS}',
-        "RateLimit": f'"default";r={remaining};t={seconds}',
+        "RateLimit-Policy": f'"{policy}";q={limit};w={WINDOW_SECONDS}',
+        "RateLimit": f'"{policy}";r={remaining};t={seconds}',
     }
