@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from dataclasses import replace
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 import activate_agent
+from call_agents.agents.agent import Agent
 from call_agents.agents.elevenlabs import ElevenLabs
+from call_agents.agents.store import AgentStore
 from tests.integration.conftest import Trials, event_about
 from tests.support.events import LambdaContext, queue_event
 from tests.support.faults import lose_requests, lose_responses, refuse
@@ -81,9 +84,9 @@ def test_a_good_key_does_not_wait_for_keys_that_hang(trials: Trials) -> None:
                 seen.append(became_ready.wait(20))
             return super().try_voice(key, voice_id)
 
-    class Watched(type(trials.app.agents)):  # type: ignore[misc]  # its class, whatever it is
-        def record_result(self, agent: Any, *arguments: Any) -> bool:
-            recorded: bool = super().record_result(agent, *arguments)
+    class Watched(AgentStore):
+        def record_result(self, agent: Agent, reason: str | None, now: datetime) -> bool:
+            recorded = super().record_result(agent, reason, now)
             if agent.voice_id == "a-voice":
                 became_ready.set()
             return recorded

@@ -14,6 +14,7 @@ from typing import Any
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
+from call_agents.agents.models import ELEVENLABS_VOICE_ID
 from call_agents.shared.deadline import run_in_time
 from call_agents.shared.errors import ServiceUnavailable
 
@@ -32,7 +33,6 @@ MAX_RESPONSE_BYTES = 1024 * 1024
 CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS = 2, 5, 10
 """Time limits: to connect, between two pieces of a response, and for everything from name lookup to last piece."""
 
-_VOICE_ID = re.compile("[A-Za-z0-9_-]{1,64}")
 _CODE = re.compile("[a-z_]{1,64}")
 
 _REASONS = {
@@ -92,7 +92,7 @@ class ElevenLabs:
         ServiceUnavailable
             When ElevenLabs is busy, failed, timed out or sent an unexpected response: retry later.
         """
-        if not _VOICE_ID.fullmatch(voice_id):
+        if not ELEVENLABS_VOICE_ID.fullmatch(voice_id):
             return VOICE_NOT_FOUND
         status, body = self._get(f"{self.url}/v1/voices/{voice_id}", key)
         if status == HTTPStatus.OK and isinstance(body, dict) and body.get("voice_id") == voice_id:

@@ -47,7 +47,7 @@ _VISIBLE_ASCII = re.compile("[!-~]+")
 _ENCRYPTED = re.compile(
     f"{ENCRYPTED_PREFIX}.*|(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/]{{88,}}={{0,2}}", re.DOTALL
 )
-_VOICE_ID_OF_ELEVENLABS = re.compile("[A-Za-z0-9_-]{1,64}")
+ELEVENLABS_VOICE_ID = re.compile("[A-Za-z0-9_-]{1,64}")
 
 # RFC 5646 §2.1, without what its registry has no use for: grandfathered tags, and languages of four letters and more.
 _LANGUAGE_TAG = re.compile(
@@ -86,7 +86,7 @@ def not_encrypted(value: object) -> object:
 
 def voice_id_of_elevenlabs(value: str) -> str:
     """Require what can be the id of a voice at ElevenLabs."""
-    if not _VOICE_ID_OF_ELEVENLABS.fullmatch(value):
+    if not ELEVENLABS_VOICE_ID.fullmatch(value):
         raise PydanticCustomError("voice_id", "must be an ElevenLabs voice id: 1 to 64 letters, digits, _ or -")
     return value
 
@@ -147,7 +147,7 @@ ElevenLabsVoiceId = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1),
     AfterValidator(voice_id_of_elevenlabs),
-    WithJsonSchema({"type": "string", "pattern": rf"^\s*{_VOICE_ID_OF_ELEVENLABS.pattern}\s*$"}),
+    WithJsonSchema({"type": "string", "pattern": rf"^\s*{ELEVENLABS_VOICE_ID.pattern}\s*$"}),
 ]
 ElevenLabsApiKey = Annotated[
     str,

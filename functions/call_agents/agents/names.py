@@ -26,14 +26,14 @@ _SETTINGS: Collection[str] = AgentSettings.__annotations__.keys()
 
 _SEPARATORS = re.compile(r"[-_\s]")
 
-# Names that mean a secret, in small letters and without all that is not a letter or digit.
+# Names that mean a secret, as `letters_and_digits` gives them.
 _SECRET = re.compile(
     ".*((api|access|auth|bearer|private|client|secret|account|subscription|session|refresh|provider|vendor|byo"
     "|(^|eleven|labs)xi|eleven|labs|openai|rime|google|gemini|cartesia|deepgram|azure|anthropic|groq|playht|tts|stt|llm)"
     "(key|token)|secret)s?[0-9]*(value)?|(api)?token|xikey|authorization|bearer|password|credentials?"
 )
 _SECRET_OF_A_VOICE = re.compile(".*(key|token|secret|password)s?[0-9]*(value)?")
-_NO_WORD = re.compile("[^a-z0-9]")
+_NEITHER_LETTER_NOR_DIGIT = re.compile("[^a-z0-9]")
 
 
 def known_places(body: dict[str, Json]) -> Iterator[tuple[str, dict[str, Json], Collection[str]]]:
@@ -89,6 +89,11 @@ def misplaced_secret(path: str) -> FieldError:
     return FieldError(path, "misplaced_secret", message)
 
 
+def letters_and_digits(text: str) -> str:
+    """Return the letters and digits of a text, in lower case: ``xi-api-key`` and ``xiApiKey`` are then the same."""
+    return _NEITHER_LETTER_NOR_DIGIT.sub("", text.lower())
+
+
 def _is_filled_text(value: Json) -> bool:
     """Return True for a string that is not empty. `hasApiKey: false` is no secret."""
     return isinstance(value, str) and value != ""
@@ -96,7 +101,7 @@ def _is_filled_text(value: Json) -> bool:
 
 def _is_secret(name: str, path: str) -> bool:
     pattern = _SECRET_OF_A_VOICE if path else _SECRET
-    return pattern.fullmatch(_NO_WORD.sub("", name.lower())) is not None
+    return pattern.fullmatch(letters_and_digits(name)) is not None
 
 
 def _right_name(name: str, known: Collection[str]) -> str | None:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     )
 
 
+_NOT_READY = "ttsModel.provider = :byo AND #status IN (:pending, :error)"
+_NOT_READY_VALUES: dict[str, Any] = {":byo": {"S": ELEVENLABS_BYO}, ":pending": {"S": PENDING}, ":error": {"S": ERROR}}
+
+
 @dataclass(frozen=True)
 class Created:
     """The result of `AgentStore.create`.
@@ -159,10 +163,6 @@ def not_ready_request(table: str, workspace_id: str, after: str | None) -> "Quer
     return request
 
 
-_NOT_READY = "ttsModel.provider = :byo AND #status IN (:pending, :error)"
-_NOT_READY_VALUES: dict[str, Any] = {":byo": {"S": ELEVENLABS_BYO}, ":pending": {"S": PENDING}, ":error": {"S": ERROR}}
-
-
 @dataclass(frozen=True)
 class AgentStore:
     """The table of agents.
@@ -291,9 +291,13 @@ class AgentStore:
         ServiceUnavailable, InternalError
             When DynamoDB failed. The outcome of the write is unknown.
         """
+        return self._update(result_request(self.table, agent, reason, now))
+
+    def _update(self, request: "UpdateItemInputTypeDef") -> bool:
+        """Write a change; False when its condition failed."""
         try:
             with translate_errors("UpdateItem"):
-                self.client.update_item(**result_request(self.table, agent, reason, now))
+                self.client.update_item(**request)
         except self.client.exceptions.ConditionalCheckFailedException:
             return False
         return True
@@ -311,12 +315,7 @@ class AgentStore:
         ServiceUnavailable
             When DynamoDB throttled, failed or timed out. The agent may be pending.
         """
-        try:
-            with translate_errors("UpdateItem"):
-                self.client.update_item(**pending_request(self.table, workspace_id, agent_id, now))
-        except self.client.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+        return self._update(pending_request(self.table, workspace_id, agent_id, now))
 
     def find_not_ready(self, workspace_id: str, after: str | None) -> tuple[list[str], str | None]:
         """Find agents that `set_pending` is for.

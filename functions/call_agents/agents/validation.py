@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.parser import parse
 from pydantic import ValidationError
 
 from call_agents.agents.models import DEFAULT_LLM_MODEL, ELEVENLABS, ELEVENLABS_BYO, TTS_TAGS, CreateAgentRequest
-from call_agents.agents.names import KNOWN, misplaced_secret, refused_names, unknown_names
+from call_agents.agents.names import KNOWN, letters_and_digits, misplaced_secret, refused_names, unknown_names
 from call_agents.shared.config import AllowedValues
 from call_agents.shared.errors import MAX_DETAILS, InvalidJson, NotAllowed, ValidationFailed
 from call_agents.shared.field_errors import FieldError, child_path, from_pydantic, has_unpaired_surrogate, path_of
@@ -32,7 +32,6 @@ MAX_VALUES = 10_000
 a value takes at most 3 bytes more in an item than as text."""
 
 _SECRET_LOCATION = ("ttsModel", "elevenLabsApiKey")
-_NO_WORD = re.compile("[^a-z0-9]")
 # What ElevenLabs issues. It is also found inside a longer text.
 _ELEVENLABS_KEY = re.compile("sk_[0-9a-f]{48}")
 
@@ -87,7 +86,7 @@ def validate(body: Json, allowed: AllowedValues, *, strict: bool) -> ValidReques
     unknown = unknown_names(body) if strict else ()
     # The first error of a field is reported. A body of 256 KiB can have more errors than anyone wants to read.
     errors: dict[str, FieldError] = {}
-    for error in chain(disallowed, refused_names(body), model_errors, unknown, _unstorable(body)):
+    for error in chain(disallowed, refused_names(body), model_errors, unknown, _refused_values(body)):
         errors.setdefault(error.path, error)
         if len(errors) == MAX_DETAILS:
             break
@@ -123,7 +122,7 @@ def _parse(body: dict[str, Json]) -> tuple[dict[str, Json] | None, list[FieldErr
     try:
         fields = parse(event=body, model=CreateAgentRequest)
     except ValidationError as error:
-        # An error without a path is about a key that is not Unicode; `_unstorable` says it better.
+        # An error without a path is about a key that is not Unicode; `_refused_values` says it better.
         return None, [_with_suggestion(found, body) for found in from_pydantic(error, TTS_TAGS) if found.path]
     return dict(fields), []
 
@@ -144,12 +143,12 @@ def _disallowed(body: dict[str, Json], allowed: AllowedValues) -> Iterator[Field
 
 def _meant_provider(provider: str, tts_model: dict[str, Json], choices: Collection[str]) -> str:
     """Return the suggestion. ElevenLabs is two providers: with a key of the customer's own, and without."""
-    words = _NO_WORD.sub("", provider.lower())
-    if "11" in words or "eleven" in words:
-        has_key = "byo" in words or "elevenLabsApiKey" in tts_model
+    name = letters_and_digits(provider)
+    if "11" in name or "eleven" in name:
+        has_key = "byo" in name or "elevenLabsApiKey" in tts_model
         choices = {ELEVENLABS_BYO if has_key else ELEVENLABS} & set(choices)
         return "".join(f"; did you mean {choice}?" for choice in choices)
-    return did_you_mean(words, choices)
+    return did_you_mean(name, choices)
 
 
 def _with_suggestion(error: FieldError, body: dict[str, Json]) -> FieldError:
@@ -164,17 +163,17 @@ def _with_suggestion(error: FieldError, body: dict[str, Json]) -> FieldError:
     return replace(error, message=f"{error.message}; {child_path('', similar)} was sent: is it meant to be {name}?")
 
 
-def _unstorable(value: Json, location: tuple[str | int, ...] = ()) -> Iterator[FieldError]:
+def _refused_values(value: Json, location: tuple[str | int, ...] = ()) -> Iterator[FieldError]:
     """Find everything that DynamoDB cannot hold, that is ambiguous, or that is an ElevenLabs key in the wrong place."""
     if isinstance(value, dict | list) and len(location) > MAX_DEPTH:
         yield FieldError(path_of(location), "too_deep", f"must not be nested more than {MAX_DEPTH} levels deep")
     elif isinstance(value, dict):
-        yield from _unstorable_keys(value, location)
+        yield from _refused_keys(value, location)
         for name, member in value.items():
-            yield from _unstorable(member, (*location, name))
+            yield from _refused_values(member, (*location, name))
     elif isinstance(value, list):
         for index, element in enumerate(value):
-            yield from _unstorable(element, (*location, index))
+            yield from _refused_values(element, (*location, index))
     elif isinstance(value, str):
         if has_unpaired_surrogate(value):
             yield FieldError(path_of(location), "not_unicode", "must be Unicode text without unpaired surrogates")
@@ -184,7 +183,7 @@ def _unstorable(value: Json, location: tuple[str | int, ...] = ()) -> Iterator[F
         yield from _unstorable_number(value, location)
 
 
-def _unstorable_keys(members: dict[str, Json], location: tuple[str | int, ...]) -> Iterator[FieldError]:
+def _refused_keys(members: dict[str, Json], location: tuple[str | int, ...]) -> Iterator[FieldError]:
     for name in members:
         here = (*location, name)
         if _ELEVENLABS_KEY.search(name):
