@@ -1,8 +1,9 @@
 """Lambda handler of the activation queue: tries the ElevenLabs key of each agent that is pending.
 
 A message is an event of EventBridge about an agent. All trials of a batch run at the same time, so nobody waits for
-another's key. A trial that fails comes back after the queue's pause, until it rests in the dead-letter queue. A result
-is recorded only if the agent was not modified meanwhile, so order and repetition do not matter.
+another's key: a batch has at most 5 messages, and Python's default thread pool at least 5 threads. If a trial fails,
+its message comes back after the queue's pause; after 20 failures it moves to the dead-letter queue. A result is
+recorded only if the agent was not modified meanwhile, so order and repetition do not matter.
 """
 
 import asyncio
@@ -77,7 +78,7 @@ def handler(event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - as Po
 
 def handle(event: dict[str, Any], context: Any, get_application: Callable[[], Activation]) -> Any:  # noqa: ANN401 - the same
     """Handle a batch with an application of your own; otherwise as `handler`."""
-    # Otherwise a batch of which every message fails would raise, and Lambda would not learn which.
+    # By default Powertools raises when every message fails. The ids have to be returned in that case, too.
     processor = AsyncBatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
     record_handler = partial(handle_record, context=context, get_application=get_application)
     return async_process_partial_response(

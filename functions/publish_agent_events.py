@@ -1,7 +1,8 @@
 """Lambda handler of the agents table's stream: publishes an event for each creation and each change of ``status``.
 
 Events are published in the order of the stream. When EventBridge does not accept one, Lambda retries from there on, so
-an event can come twice, and none is lost for as long as the stream keeps its records (24 hours).
+an event can come twice, and none is lost for as long as the stream keeps its records (24 hours). An item that something
+else has damaged has no event; it is logged.
 """
 
 import os
@@ -80,10 +81,13 @@ def publish(waiting: list[Record], bus: EventBus, invocation: Invocation) -> Res
 
 
 def next_batch(waiting: list[Record]) -> list[Record]:
-    """Return the records for one call. If a call is accepted in part, two events of one agent could swap places."""
+    """Return the records for one call, at most one of each agent.
+
+    EventBridge can accept a part of a call. The retry would then change the order of two events of one agent.
+    """
     agents: set[str] = set()
     for index, record in enumerate(waiting[:MAX_ENTRIES]):
-        agent = str(record["dynamodb"].get("Keys"))
+        agent = str(record["dynamodb"]["Keys"])
         if agent in agents:
             return waiting[:index]
         agents.add(agent)

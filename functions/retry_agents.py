@@ -28,8 +28,8 @@ from call_agents.shared.invocation import Frame, Invocation, Response, lambda_re
 
 SERVICE = "retry_agents"
 
-PAGE_TIME_MS = 10_000
-"""Remaining time that another page needs in the worst case: a query, and a slow write."""
+STEP_TIME_MS = 10_000
+"""With less remaining time than this, neither a page is read nor an agent written any more."""
 
 AgentId = Annotated[str, Field(pattern="^[0-9a-f]{24}$")]
 
@@ -109,14 +109,18 @@ def retry(event: object, app: Application, invocation: Invocation) -> Response:
 def retry_all(
     workspace_id: str, after: str | None, app: Application, invocation: Invocation
 ) -> tuple[list[str], str | None]:
-    """Set all agents pending for which there is time; return them, and where to go on."""
+    """Set all agents pending for which there is time; return them, and the id to continue after, if any."""
     done: list[str] = []
     while True:
-        found, after = app.agents.find_not_ready(workspace_id, after)
+        found, next_page = app.agents.find_not_ready(workspace_id, after)
         for agent_id in found:
-            if remaining_ms(invocation.context) < PAGE_TIME_MS:
-                return done, done[-1] if done else after
             if app.agents.set_pending(workspace_id, agent_id, app.now()):
                 done.append(agent_id)
-        if after is None:
+            after = agent_id
+            if remaining_ms(invocation.context) < STEP_TIME_MS:
+                return done, after
+        if next_page is None:
             return done, None
+        after = next_page
+        if remaining_ms(invocation.context) < STEP_TIME_MS:
+            return done, after

@@ -171,7 +171,7 @@ def test_an_agent_without_its_key_comes_back(trials: Trials) -> None:
     assert trials.lines()[0]["cause"] == "malformed agent: ttsModel.elevenLabsApiKey"
 
 
-def test_a_write_that_is_lost_is_retried(trials: Trials) -> None:
+def test_a_lost_write_leaves_the_retry_to_the_queue(trials: Trials) -> None:
     agent = trials.create()
     attempts = lose_requests(trials.app.agents.client, "UpdateItem")
 

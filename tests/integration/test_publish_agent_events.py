@@ -180,7 +180,7 @@ def test_a_deletion_is_no_event(client: Client, publisher: Publisher) -> None:
     publisher.stage.clear()
 
     assert publisher.stream.read() == []  # the filter passes creations and changes only
-    assert publisher.handle({"eventName": "REMOVE", "dynamodb": {"SequenceNumber": "1"}}) == []
+    assert publisher.handle({"eventName": "REMOVE", "dynamodb": {"Keys": {}, "SequenceNumber": "1"}}) == []
     assert publisher.received() == []
 
 

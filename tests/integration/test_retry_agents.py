@@ -52,16 +52,30 @@ def test_all_agents_of_a_workspace_that_are_not_ready(trials: Trials) -> None:
     assert trials.retry(workspaceId="workspace-b") == (200, {"workspaceId": "workspace-b", "agentIds": []})
 
 
+def body_in_time(app: retry_agents.Application, *remaining: int) -> Any:
+    """Retry all agents of a workspace; the context says these remaining times, one after the other."""
+    times = iter(remaining)
+    context = type("Context", (), {"get_remaining_time_in_millis": lambda _: next(times)})()
+    return retry_agents.handle({"workspaceId": "workspace-a"}, context, lambda: app)["body"]
+
+
 def test_what_there_is_no_time_for_is_left_to_the_next_command(trials: Trials) -> None:
     agents = sorted(trials.create()["_id"] for _ in range(4))
-    app = retry_agents.Application(trials.app.agents, trials.app.now)
-    times = iter([28_000, *[20_000] * 2, 9_999])
-    context = type("Context", (), {"get_remaining_time_in_millis": lambda _: next(times)})()
-    result = retry_agents.handle({"workspaceId": "workspace-a"}, context, lambda: app)
+    body = body_in_time(retry_agents.Application(trials.app.agents, trials.app.now), 28_000, 20_000, 9_999)
 
-    assert result["body"] == {"workspaceId": "workspace-a", "agentIds": agents[:2], "after": agents[1]}
+    assert body == {"workspaceId": "workspace-a", "agentIds": agents[:2], "after": agents[1]}
     _, rest = trials.retry(workspaceId="workspace-a", after=agents[1])
     assert rest == {"workspaceId": "workspace-a", "agentIds": agents[2:]}
+
+
+def test_a_long_search_without_a_hit_ends_in_time_too(trials: Trials) -> None:
+    class Empty(AgentStore):
+        def find_not_ready(self, workspace_id: str, after: str | None) -> tuple[list[str], str | None]:  # noqa: ARG002 - as its base
+            return [], "f" * 24
+
+    store = Empty(trials.app.agents.client, trials.app.agents.table)
+    body = body_in_time(retry_agents.Application(store, trials.app.now), 28_000, 20_000, 9_999)
+    assert body == {"workspaceId": "workspace-a", "agentIds": [], "after": "f" * 24}
 
 
 def test_pages_are_followed_to_the_end(trials: Trials) -> None:

@@ -1,6 +1,7 @@
 """Events about agents on an EventBridge bus: one for each creation and each change of ``status``.
 
-An event has ids, provider, status and times, never a name, a prompt or a key.
+A pending agent that is modified gets another one, because its ElevenLabs key has to be tried with its new values. An
+event has ids, provider, status and times, never a name, a prompt or a key.
 """
 
 import json
@@ -44,9 +45,7 @@ class AgentEvent:
 
 
 def event_of(record: Mapping[str, Any]) -> AgentEvent | None:
-    """Return the event of a record of the agents table's stream; None when it is neither creation nor change of status.
-
-    An agent that is pending and changes is pending anew: its ElevenLabs key has to be tried with what it is now.
+    """Return the event for a record of the agents table's stream; None when the change needs no event.
 
     Parameters
     ----------

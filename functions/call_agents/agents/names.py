@@ -18,7 +18,7 @@ KNOWN: Mapping[str, Collection[str]] = {
     "": CreateAgentRequest.__annotations__.keys(),
     "ttsModel": TtsModel.__annotations__.keys(),
 }
-"""Known names at the top and in `ttsModel`. Only there is a field refused because its name means a secret."""
+"""Known names at the top and in `ttsModel`. Fields with the name of a secret are refused only in these two places."""
 
 _GAPS = "gapBetweenEachAttemptForSmartCallback"
 _GAP: Collection[str] = Gap.__annotations__.keys()
@@ -77,7 +77,7 @@ def unknown_names(body: dict[str, Json]) -> Iterator[FieldError]:
         # Fields that only the server sets are ignored, so that a response can be posted again.
         ignored = () if path else RESPONSE_FIELDS
         absent = [name for name in known if name not in members]
-        # Many names can look the same in an error, so that the number of errors does not limit the search.
+        # Different names can become the same error, so a limit on errors alone would not limit this search.
         for name in islice((name for name in members if name not in known and name not in ignored), MAX_DETAILS):
             message = "is not a known field: remove it, or do not send Prefer: handling=strict"
             yield FieldError(child_path(path, name), "unknown_field", message + did_you_mean(name, absent))
