@@ -18,7 +18,6 @@ from typing import Any  # noqa: E402 - the same
 
 import create_agent  # noqa: E402 - the same
 from call_agents.agents.validation import validate  # noqa: E402 - the same
-from call_agents.api_keys.key import Caller  # noqa: E402 - the same
 
 try:
     from snapshot_restore_py import register_after_restore  # type: ignore[import-not-found]  # only in Lambda's runtime
@@ -59,7 +58,7 @@ def warm_up() -> None:
             app.agents.client.put_item(TableName=app.agents.table, Item={"workspaceId": {"S": "warm-up"}})
         if rate_limiter:
             with suppress(Exception):
-                rate_limiter.count(Caller("warm-up", "", ""), 1, app.now())
+                rate_limiter.count("warm-up", None, 1, app.now())
         for client in clients:
             client.meta.events.unregister("before-send", _stop)
 

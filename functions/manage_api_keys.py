@@ -7,7 +7,9 @@ It is invoked by people with IAM rights, never by the API::
     {"action": "rotate", "workspaceId": …, "keyId": …, "overlapDays"?: 0 to 90, "lifetimeDays"?: 1 to 3650}
     {"action": "limit",  "workspaceId": …, "keyId": …, "requestsPerMinute"?: …, "kilobytesPerMinute"?: …}
     {"action": "revoke", "workspaceId": …, "keyId": …}
-    {"action": "list",   "workspaceId": …}
+    {"action": "list",   "workspaceId": …, "after"?: …}
+
+A list has pages of 100 keys; with ``after`` in its body there are more: send the command again with it.
 
 The result is ``{"statusCode", "body"}``. The body of ``issue`` and ``rotate`` shows the new key, this once.
 """
@@ -60,7 +62,7 @@ class Limits(Command):
 
 
 class Issue(Limits):
-    """Make a key. Without a lifetime it is valid until it is revoked."""
+    """Make a key. Without a lifetime it has the deployment's, if there is one; otherwise it is valid until revoked."""
 
     action: Literal["issue"]
     user_id: Text
@@ -71,7 +73,7 @@ class Issue(Limits):
 class Rotate(Command):
     """Make a successor of a key. The old key stays valid for a while, so that clients can switch.
 
-    Without a lifetime the successor has the lifetime of the old key.
+    Without a lifetime the successor has the lifetime of the old key, or the deployment's.
     """
 
     action: Literal["rotate"]
@@ -98,6 +100,7 @@ class List(Command):
     """List a workspace's keys, without secrets."""
 
     action: Literal["list"]
+    after: KeyId | None = None
 
 
 KeyCommand = Annotated[Issue | Rotate | Limit | Revoke | List, Field(discriminator="action")]
@@ -108,6 +111,8 @@ class Application:
     """What every command needs. It is built from the settings, or by a test."""
 
     keys: ApiKeyStore
+    lifetime_days: int
+    """Of keys without a lifetime of their own; 0 for keys that are valid until they are revoked."""
     now: Callable[[], datetime]
     random_text: RandomText
 
@@ -128,6 +133,7 @@ def build(settings: Settings) -> Application:
     """Build the application from settings; raise ConfigError when one is missing or wrong."""
     return Application(
         keys=ApiKeyStore(settings.dynamodb(), settings.text("API_KEYS_TABLE")),
+        lifetime_days=settings.count("KEY_LIFETIME_DAYS", default="0"),
         now=lambda: datetime.now(UTC),
         random_text=random_text,
     )
@@ -177,8 +183,9 @@ def manage(event: object, app: Application, invocation: Invocation) -> Response:
         case Revoke():
             return Response(200, revoke(command, app, invocation))
         case _:  # list
-            records = app.keys.find_all(command.workspace_id)
-            return Response(200, {"keys": [public_view(record, app.now()) for record in records]})
+            records, after = app.keys.list_page(command.workspace_id, command.after)
+            keys = [public_view(record, app.now()) for record in records]
+            return Response(200, {"keys": keys, **({"after": after} if after else {})})
 
 
 def read_command(event: Any) -> Issue | Rotate | Limit | Revoke | List:  # noqa: ANN401 - any JSON
@@ -206,7 +213,7 @@ def issue(command: Issue, app: Application, invocation: Invocation) -> dict[str,
         user_id=command.user_id,
         name=command.name,
         created_at=now,
-        expires_at=_expiry(now, command.lifetime_days),
+        expires_at=_expiry(now, command.lifetime_days or app.lifetime_days),
         limits=command.of_record(),
     )
     return _shown_once(new, app.keys.add(new), now, invocation)
@@ -222,7 +229,9 @@ def rotate(command: Rotate, app: Application, invocation: Invocation) -> dict[st
         user_id=old["userId"],
         name=old.get("name"),
         created_at=now,
-        expires_at=_expiry(now, command.lifetime_days) or _same_lifetime(now, old),
+        expires_at=_expiry(now, command.lifetime_days or 0)
+        or _same_lifetime(now, old)
+        or _expiry(now, app.lifetime_days),
         limits={name: old[name] for name in LIMITS if name in old},
     )
     record = app.keys.replace(old, new, until=now + timedelta(days=command.overlap_days))
@@ -259,4 +268,4 @@ def _same_lifetime(now: datetime, old: Record) -> datetime | None:
 
 
 def _expiry(now: datetime, lifetime_days: int | None) -> datetime | None:
-    return None if lifetime_days is None else now + timedelta(days=lifetime_days)
+    return now + timedelta(days=lifetime_days) if lifetime_days else None

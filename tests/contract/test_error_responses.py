@@ -199,10 +199,7 @@ def test_an_unforeseen_exception_is_a_bare_500(client: Client) -> None:
 
 @pytest.mark.parametrize(
     "variable",
-    [
-        *("API_KEYS_TABLE", "AGENTS_TABLE", "SECRETS_KEY_ID", "ALLOWED_TTS_PROVIDERS"),
-        *("RATE_LIMITS_TABLE", "RATE_LIMIT_PER_MINUTE"),
-    ],
+    ["API_KEYS_TABLE", "AGENTS_TABLE", "SECRETS_KEY_ID", "ALLOWED_TTS_PROVIDERS", "RATE_LIMIT_PER_MINUTE"],
 )
 def test_a_missing_setting_is_a_logged_500(client: Client, variables: dict[str, str], variable: str) -> None:
     def build() -> create_agent.Application:

@@ -129,7 +129,7 @@ def test_a_table_out_of_reach_is_503_and_logged(client: Client, new_application:
     assert (response.status, response.headers["Retry-After"]) == (503, "1")
     read, failed = output.lines
     assert (read["service"], read["status"], read["agentId"]) == ("get_agent", 200, agent_id)
-    assert {"keyId", "workspaceId", "authenticateMs", "rateLimitMs", "readMs"} <= read.keys()
+    assert {"keyId", "workspaceId", "authenticateMs", "readMs"} <= read.keys()
     assert (failed["status"], failed["cause"]) == (503, "GetItem: ConnectionClosedError")
     assert [set(metrics) & {"RequestsSucceeded", "RequestsFailed"} for metrics in output.metrics] == [
         {"RequestsSucceeded"},

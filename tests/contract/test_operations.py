@@ -15,7 +15,7 @@ from tests.support.samples import BYO, EXAMPLE
 
 FROM_LAMBDA = {"cold_start", "function_name", "function_memory_size", "function_arn", "function_request_id"}
 ALWAYS = {"level", "message", "timestamp", "service", "status", "requestId", "outcome"} | FROM_LAMBDA
-OF_A_CALLER = ALWAYS | {"keyId", "workspaceId", "authenticateMs", "rateLimitMs"}
+OF_A_CALLER = ALWAYS | {"keyId", "workspaceId", "authenticateMs"}
 OF_AN_AGENT = OF_A_CALLER | {"agentId", "validateMs", "storeMs"}
 KEY: dict[str, str | None] = {"idempotency-key": "retry-1"}
 
@@ -47,7 +47,7 @@ def test_a_created_agent_is_logged_with_ids_and_times(client: Client, manage: Ma
     assert (line["requestId"], line["function_request_id"]) == ("request-1", context.aws_request_id)
     assert (line["keyId"], line["workspaceId"]) == (key["keyId"], "workspace-a")
     assert line["agentId"] == responses[0].body["_id"]
-    times = {name: line[name] for name in ("authenticateMs", "rateLimitMs", "storeMs")}
+    times = {name: line[name] for name in ("authenticateMs", "storeMs")}
     assert metrics == {"AgentsCreated": 1, **times}
     assert all(0 <= time < 10_000 for time in times.values())
 
@@ -56,7 +56,7 @@ def test_encryption_is_timed_on_its_own(client: Client) -> None:
     line, metrics = printed(lambda: client.post(BYO))
 
     assert set(line) == OF_AN_AGENT | {"encryptMs"}
-    assert set(metrics) == {"AgentsCreated", "authenticateMs", "rateLimitMs", "encryptMs", "storeMs"}
+    assert set(metrics) == {"AgentsCreated", "authenticateMs", "encryptMs", "storeMs"}
 
 
 def test_a_replay_is_counted_as_one(client: Client) -> None:
@@ -64,7 +64,7 @@ def test_a_replay_is_counted_as_one(client: Client) -> None:
     line, metrics = printed(lambda: client.post(EXAMPLE, KEY))
 
     assert (line["level"], line["outcome"]) == ("INFO", "replayed")
-    assert set(metrics) == {"AgentsReplayed", "authenticateMs", "rateLimitMs", "storeMs"}
+    assert set(metrics) == {"AgentsReplayed", "authenticateMs", "storeMs"}
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,13 @@ def test_a_replay_is_counted_as_one(client: Client) -> None:
             lambda client: client.post({}),
             (400, "validation_error"),
             OF_A_CALLER | {"validateMs"},
-            {"authenticateMs", "rateLimitMs"},
+            {"authenticateMs"},
         ),
         (
             lambda client: client.post(EXAMPLE, {"x-workspace-id": "another"}),
             (403, "workspace_forbidden"),
             OF_A_CALLER,
-            {"authenticateMs", "rateLimitMs"},
+            {"authenticateMs"},
         ),
         (
             lambda client: client.post(EXAMPLE, {"x-api-key": "wrong"}),

@@ -8,6 +8,8 @@ from zlib import crc32
 
 import pytest
 
+from call_agents.api_keys.key import key_hash, new_key, random_text
+from call_agents.api_keys.rate_limit import COUNTERS
 from tests.conftest import Manage, NewApplication
 from tests.support.client import Client, Stage
 from tests.support.faults import lose_requests, refuse, respond_instead
@@ -31,6 +33,16 @@ def at(client: Client, new_application: NewApplication) -> At:
 @pytest.fixture
 def limited(at: At) -> Client:
     return at(0)
+
+
+def calls_of(client: Client) -> list[str]:
+    """Return a list in which each call to AWS of a client's application is noted."""
+    calls: list[str] = []
+    access = client.app.access
+    assert access.rate_limiter
+    for dynamodb in (access.keys.client, access.rate_limiter.client):
+        dynamodb.meta.events.register("before-send", lambda event_name, **_: calls.append(event_name.split(".")[-1]))
+    return calls
 
 
 def rate_limit_headers(response: HttpResponse) -> list[str]:
@@ -82,12 +94,83 @@ def test_a_429_does_not_use_up_the_idempotency_key(at: At, stage: Stage) -> None
     assert "Idempotent-Replayed" not in at(60).post(EXAMPLE, key).headers
 
 
-def test_unknown_callers_are_not_counted(limited: Client, stage: Stage) -> None:
-    responses = [limited.post(headers={"x-api-key": "nonsense"}) for _ in range(LIMIT + 1)]
+def test_unknown_callers_cost_no_write(limited: Client) -> None:
+    calls = calls_of(limited)
+    responses = [limited.post(headers={"x-api-key": new_key(random_text)}) for _ in range(LIMIT + 1)]
 
     assert {response.status for response in responses} == {401}
     assert not any(rate_limit_headers(response) for response in responses)
-    assert stage.clients.dynamodb.scan(TableName="RateLimitsTable")["Items"] == []
+    assert calls == ["GetItem"] * (LIMIT + 1)
+
+
+def test_the_first_request_of_a_minute_reads_the_key_and_others_do_not(at: At) -> None:
+    calls = calls_of(at(0))
+    statuses = [at(seconds).post().status for seconds in (0, 1, 2, 60, 61)]
+
+    assert statuses == [201] * 5
+    first, other = ["GetItem", "UpdateItem", "PutItem"], ["UpdateItem", "PutItem"]
+    assert calls == [*first, *other, *other, *first, *other]
+
+
+def test_a_revoked_key_is_refused_from_the_next_request(at: At, client: Client, manage: Manage) -> None:
+    assert at(0).post().status == 201
+    manage(action="revoke", workspaceId="workspace-a", keyId=client.key.split("_")[2])
+    with recorded_output() as output:
+        response = at(1).post()
+
+    assert (response.status, rate_limit_headers(response)) == (401, [])
+    assert output.lines[0]["cause"] == "key is not active"
+    assert output.lines[0]["keyId"] == client.key.split("_")[2]
+
+
+def test_a_deleted_key_is_unknown_from_the_next_request(at: At, client: Client, stage: Stage) -> None:
+    assert at(0).post().status == 201
+    stage.clients.dynamodb.delete_item(TableName="ApiKeysTable", Key={"keyHash": {"S": key_hash(client.key)}})
+
+    assert at(1).post().status == 401
+
+
+def test_environments_share_the_budget(at: At, new_application: NewApplication, client: Client) -> None:
+    other = new_application(RATE_LIMIT_PER_MINUTE=str(LIMIT))
+    elsewhere = replace(client, app=replace(other, now=lambda: NOON))
+    statuses = [caller.post().status for caller in (at(0), elsewhere, at(0), elsewhere, at(0), elsewhere)]
+
+    assert statuses == [201] * LIMIT + [429] * LIMIT
+
+
+def test_a_minute_that_another_request_has_just_begun_goes_on(at: At) -> None:
+    limiter, remaining = at(0).app.access.rate_limiter, []
+    assert limiter
+
+    def begin_first(**_: object) -> None:
+        limiter.client.meta.events.unregister("before-call", begin_first)
+        remaining.append(at(0).post().headers["RateLimit"])
+
+    limiter.client.meta.events.register("before-call", begin_first)
+    remaining.append(at(0).post().headers["RateLimit"])
+
+    assert remaining == ['"default";r=2;t=60', '"default";r=1;t=60']
+
+
+def test_a_clock_that_is_behind_begins_no_minute_anew(at: At) -> None:
+    responses = [at(seconds).post() for seconds in (60, 59.5, 60, 59.5)]
+
+    assert [response.status for response in responses] == [201] * LIMIT + [429]
+    assert responses[-1].headers["RateLimit"] == '"default";r=0;t=61'
+
+
+def test_a_minute_far_in_the_future_ends_with_the_next_request(at: At) -> None:
+    assert at(86_400).post().status == 201
+    assert at(0).post().headers["RateLimit"] == '"default";r=2;t=60'
+
+
+def test_the_memory_of_counted_keys_is_bounded(limited: Client) -> None:
+    limiter = limited.app.access.rate_limiter
+    assert limiter
+    limiter.minutes.update(dict.fromkeys(map(str, range(1000)), 0))
+
+    assert limited.post().status == 201
+    assert len(limiter.minutes) == 1
 
 
 def body_of(kilobytes: float) -> dict[str, object]:
@@ -117,10 +200,21 @@ def test_no_limit_of_kilobytes_leaves_that_of_requests(client: Client, new_appli
 
 
 def test_a_body_larger_than_the_budget_is_not_counted(client: Client, new_application: NewApplication) -> None:
-    small = replace(client, app=new_application(KILOBYTES_PER_MINUTE="10"))
+    app = new_application(KILOBYTES_PER_MINUTE="10")
+    at_noon = replace(client, app=replace(app, now=lambda: NOON + timedelta(seconds=20)))
+    responses = [at_noon.post(body_of(size)) for size in (11, 8.5, 11)]
 
-    assert small.post(body_of(11)).status == 429
-    assert small.post(body_of(9.5)).status == 201
+    assert [response.status for response in responses] == [429, 201, 429]
+    assert [response.headers["RateLimit"] for response in responses] == [
+        '"kilobytes";r=10;t=40',
+        '"default";r=59;t=40',
+        '"kilobytes";r=1;t=40',
+    ]
+    assert responses[0].body["message"] == responses[2].body["message"]
+    assert responses[0].body["message"] == (
+        "This request is larger than what this API key may send in a minute: 10 KB. Send a smaller one, or ask the "
+        "person who issued the key for a higher limit."
+    )
 
 
 def test_what_is_too_large_to_be_read_costs_no_more_than_what_is_read(client: Client) -> None:
@@ -138,12 +232,12 @@ def test_a_key_may_have_a_budget_of_its_own(limited: Client, manage: Manage) -> 
 
     assert (issued["requestsPerMinute"], issued["kilobytesPerMinute"], statuses) == (1, 20, [201, 429])
     assert (changed["requestsPerMinute"], "kilobytesPerMinute" in changed) == (LIMIT + 2, False)
-    assert [own.post().status for _ in range(LIMIT + 2)] == [201] * (LIMIT + 1) + [429]
+    assert [own.post().status for _ in range(LIMIT + 3)] == [201] * (LIMIT + 2) + [429]
     _, rotated = manage(action="rotate", **ids)
     assert rotated["requestsPerMinute"] == LIMIT + 2
     _, back = manage(action="limit", **ids)
     assert {"requestsPerMinute", "kilobytesPerMinute"}.isdisjoint(back)
-    assert own.post().status == 429
+    assert [own.post().status for _ in range(LIMIT + 1)] == [201] * LIMIT + [429]
 
 
 def test_api_keys_are_counted_apart(limited: Client, manage: Manage) -> None:
@@ -155,17 +249,21 @@ def test_api_keys_are_counted_apart(limited: Client, manage: Manage) -> None:
     assert replace(limited, key=issued["key"]).post().status == 201
 
 
-def test_a_counter_expires_ten_minutes_after_its_minute(at: At, stage: Stage) -> None:
+def test_a_list_shows_the_day_of_the_last_use_and_no_counters(at: At, client: Client, manage: Manage) -> None:
     at(20).post()
+    _, listed = manage(action="list", workspaceId="workspace-a")
 
-    (item,) = stage.clients.dynamodb.scan(TableName="RateLimitsTable")["Items"]
-    assert item["keyIdAndMinute"]["S"].endswith(f"#{int(NOON.timestamp())}")
-    assert item["expiresAt"] == {"N": str(int(NOON.timestamp()) + 660)}
+    assert [key["lastUsed"] for key in listed["keys"]] == ["2026-01-01"]
+    assert not set(COUNTERS) & listed["keys"][0].keys()
+    assert client.key.startswith(listed["keys"][0]["prefix"])
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["first of the minute", "later"])
 @pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException"])
-def test_a_throttled_limiter_is_429_and_logged(limited: Client, stage: Stage, code: str) -> None:
+def test_a_throttled_limiter_is_429_and_logged(limited: Client, stage: Stage, code: str, *, first: bool) -> None:
     assert limited.app.access.rate_limiter
+    if not first:
+        limited.post({})
     refuse(limited.app.access.rate_limiter.client, "UpdateItem", code)
     with recorded_output() as output:
         response = limited.post()
@@ -173,7 +271,17 @@ def test_a_throttled_limiter_is_429_and_logged(limited: Client, stage: Stage, co
     assert (response.status, response.code, response.headers["Retry-After"]) == (429, "rate_limit_exceeded", "1")
     assert response.body["error"]["reset_at"] == "2026-01-01T12:00:01Z"
     assert output.lines[0]["rateLimiterFailure"] == f"UpdateItem: {code}"
+    assert output.lines[0]["workspaceId"] == "workspace-a"
     assert stage.items == []
+
+
+def test_a_throttled_limiter_shows_a_revoked_key_nothing_but_401(at: At, client: Client, manage: Manage) -> None:
+    limiter = at(0).app.access.rate_limiter
+    assert (at(0).post().status, limiter is None) == (201, False)
+    manage(action="revoke", workspaceId="workspace-a", keyId=client.key.split("_")[2])
+    refuse(limiter.client, "UpdateItem", "ThrottlingException")  # type: ignore[union-attr]  # it is there
+
+    assert at(1).post().status == 401
 
 
 def test_a_limiter_that_responds_too_slowly_fails_open(limited: Client) -> None:
@@ -192,9 +300,12 @@ def test_a_limiter_that_responds_too_slowly_fails_open(limited: Client) -> None:
     assert output.lines[0]["rateLimiterFailure"] == "out of time"
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["first of the minute", "later"])
 @pytest.mark.parametrize("code", ["", "ResourceNotFoundException", "ValidationException"])
-def test_a_failing_limiter_fails_open_and_is_logged(limited: Client, stage: Stage, code: str) -> None:
+def test_a_failing_limiter_fails_open_and_is_logged(limited: Client, stage: Stage, code: str, *, first: bool) -> None:
     assert limited.app.access.rate_limiter
+    if not first:
+        limited.post({})
     dynamodb = limited.app.access.rate_limiter.client
     attempts = refuse(dynamodb, "UpdateItem", code) if code else lose_requests(dynamodb, "UpdateItem")
     with recorded_output() as output:
@@ -210,22 +321,39 @@ def test_a_failing_limiter_fails_open_and_is_logged(limited: Client, stage: Stag
     assert [metrics["RateLimiterFailed"] for metrics in output.metrics] == [1] * (LIMIT + 1)
 
 
-@pytest.mark.parametrize("body", [b"{}", b'{"Attributes":{"requests":{"N":"1.5"}}}'])
-def test_a_response_without_a_count_is_a_failure(limited: Client, body: bytes) -> None:
+def test_a_response_without_a_record_is_a_failure(limited: Client) -> None:
     assert limited.app.access.rate_limiter
-    respond_instead(limited.app.access.rate_limiter.client, body, {"x-amz-crc32": str(crc32(body))})
+    respond_instead(limited.app.access.rate_limiter.client, b"{}", {"x-amz-crc32": str(crc32(b"{}"))})
     with recorded_output() as output:
         assert limited.post().status == 201
 
-    assert output.lines[0]["rateLimiterFailure"].startswith("UpdateItem: ")
+    assert output.lines[0]["rateLimiterFailure"] == "UpdateItem: KeyError"
+
+
+@pytest.mark.parametrize(
+    ("has_item", "cause"),
+    [
+        (False, "UpdateItem: condition failed but the response has no item"),
+        (True, "UpdateItem: the minute keeps changing"),
+    ],
+)
+def test_an_odd_refusal_of_the_write_is_a_failure(limited: Client, stage: Stage, cause: str, *, has_item: bool) -> None:
+    assert limited.app.access.rate_limiter
+    (item,) = stage.clients.dynamodb.scan(TableName="ApiKeysTable")["Items"]
+    members = {"Item": item} if has_item else {}
+    refuse(limited.app.access.rate_limiter.client, "UpdateItem", "ConditionalCheckFailedException", **members)
+    with recorded_output() as output:
+        assert limited.post().status == 201
+
+    assert output.lines[0]["rateLimiterFailure"] == cause
 
 
 def test_a_limit_of_0_means_none_and_costs_no_call(
     client: Client, stage: Stage, new_application: NewApplication
 ) -> None:
-    unlimited = replace(client, app=new_application(RATE_LIMIT_PER_MINUTE="0", RATE_LIMITS_TABLE=""))
+    unlimited = replace(client, app=new_application(RATE_LIMIT_PER_MINUTE="0"))
+    before = stage.clients.dynamodb.scan(TableName="ApiKeysTable")["Items"]
 
     response = unlimited.post()
-    assert response.status == 201
-    assert rate_limit_headers(response) == []
-    assert stage.clients.dynamodb.scan(TableName="RateLimitsTable")["Items"] == []
+    assert (response.status, rate_limit_headers(response)) == (201, [])
+    assert stage.clients.dynamodb.scan(TableName="ApiKeysTable")["Items"] == before

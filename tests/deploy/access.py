@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from call_agents.api_keys.store import INDEX
 from tests.deploy.cloud import Cloud, Principal
 
 REFUSALS = frozenset({"AccessDenied", "AccessDeniedException"})
@@ -114,6 +115,10 @@ def _on_table(name: str, table: str) -> Iterator[Call]:
     wanted = {table: [{"DeleteRequest": {"Key": _ITEM}}]}
     yield Call("dynamodb", "batch_write_item", name, {"RequestItems": wanted})
     yield Call("dynamodb", "batch_get_item", name, {"RequestItems": {table: {"Keys": [_ITEM]}}})
+    if name == "ApiKeysTable":
+        of_index = {**_OF_TABLE["query"], "IndexName": INDEX}
+        del of_index["ProjectionExpression"], of_index["Select"]
+        yield Call("dynamodb", "query", f"{name}'s index", {"TableName": table, **of_index})
 
 
 def _on_key(name: str, key: str, ciphertext: bytes) -> Iterator[Call]:

@@ -13,7 +13,7 @@ EXPECTED: Mapping[str, frozenset[str]] = {
     "CreateAgentFunction": frozenset(
         {
             "dynamodb:get_item ApiKeysTable",
-            "dynamodb:update_item RateLimitsTable",
+            "dynamodb:update_item ApiKeysTable",
             "dynamodb:put_item AgentsTable",
             "dynamodb:get_item AgentsTable",
             "kms:encrypt SecretsKey",
@@ -23,7 +23,7 @@ EXPECTED: Mapping[str, frozenset[str]] = {
     "GetAgentFunction": frozenset(
         {
             "dynamodb:get_item ApiKeysTable",
-            "dynamodb:update_item RateLimitsTable",
+            "dynamodb:update_item ApiKeysTable",
             "dynamodb:get_item AgentsTable",
             *LOG,
         }
@@ -41,6 +41,8 @@ EXPECTED: Mapping[str, frozenset[str]] = {
             "dynamodb:get_item ApiKeysTable",
             "dynamodb:put_item ApiKeysTable",
             "dynamodb:update_item ApiKeysTable",
+            "dynamodb:batch_get_item ApiKeysTable",
+            "dynamodb:query ApiKeysTable's index",
             *LOG,
         }
     ),

@@ -21,7 +21,8 @@ from call_agents.agents import elevenlabs
 from call_agents.agents.activation import build_activation
 from call_agents.agents.agent import PENDING
 from call_agents.agents.events import SOURCE
-from call_agents.api_keys.rate_limit import Budget, count_request
+from call_agents.api_keys.rate_limit import COUNTERS
+from call_agents.api_keys.store import INDEX
 from call_agents.shared.aws import CLIENT_CONFIG, MAX_ATTEMPTS, dynamodb_client
 from call_agents.shared.config import Settings
 from call_agents.shared.http import AGENTS_PATH
@@ -164,8 +165,8 @@ def test_tables_have_a_cap_and_are_encrypted(deployed: Deploy) -> None:
 
 
 def test_keys_and_agents_outlive_the_stack_and_can_be_restored() -> None:
-    for name, resource in CONTENT["Resources"].items():
-        if resource["Type"] not in {"AWS::DynamoDB::Table", "AWS::KMS::Key"} or name == "RateLimitsTable":
+    for resource in CONTENT["Resources"].values():
+        if resource["Type"] not in {"AWS::DynamoDB::Table", "AWS::KMS::Key"}:
             continue
         assert resource["DeletionPolicy"] in {"Retain", "RetainExceptOnCreate"}
         assert resource["UpdateReplacePolicy"] == "Retain"
@@ -177,20 +178,20 @@ def test_keys_and_agents_outlive_the_stack_and_can_be_restored() -> None:
             assert resource["Properties"]["PendingWindowInDays"] == 30
 
 
-def test_sixteen_keys_at_their_limits_leave_the_tables_to_others() -> None:
-    defaults = {name: int(CONTENT["Parameters"][name]["Default"]) for name in ("KilobytesPerMinute", "MaxTableUnits")}
-    # A unit writes a kilobyte, and an item is at most a tenth larger than its body.
-    units_per_second = 16 * defaults["KilobytesPerMinute"] * 1.1 / 60
+@pytest.mark.parametrize("role", ["CreateAgentRole", "GetAgentRole"])
+def test_counting_may_change_nothing_but_the_counters(role: str) -> None:
+    policy = TEMPLATE.resources("AWS::IAM::Role")[role]["Policies"][0]["PolicyDocument"]
+    (count,) = (statement for statement in policy["Statement"] if statement["Sid"] == "CountRequests")
 
-    assert units_per_second < 0.2 * defaults["MaxTableUnits"]
+    assert count["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:Attributes": ["keyHash", *COUNTERS]}}
 
 
-def test_counters_are_deleted_by_the_attribute_that_is_written() -> None:
-    table = TEMPLATE.resources("AWS::DynamoDB::Table")["RateLimitsTable"]
-    request = count_request("", "", 0, Budget(1, 1), 1)
+def test_counting_does_not_write_to_the_index_of_keys() -> None:
+    (index,) = TEMPLATE.resources("AWS::DynamoDB::Table")["ApiKeysTable"]["GlobalSecondaryIndexes"]
 
-    assert table["TimeToLiveSpecification"]["AttributeName"] in request["ExpressionAttributeNames"].values()
-    assert table["KeySchema"] == [{"AttributeName": next(iter(request["Key"])), "KeyType": "HASH"}]
+    assert index["IndexName"] == INDEX
+    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    assert not {part["AttributeName"] for part in index["KeySchema"]} & set(COUNTERS)
 
 
 @pytest.mark.parametrize(("given", "reserved"), [("0", None), ("100", {"Ref": "ReservedConcurrency"})])

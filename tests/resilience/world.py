@@ -256,15 +256,14 @@ class World:
         return [dict(item) for page in pages for item in page["Items"]]
 
     def check_tables(self) -> None:
-        """Check what all cases left: no unknown agents, and no secrets in the other tables."""
+        """Check what all cases left: no unknown agents, and no secrets in the table of keys."""
         scan = self.clients.dynamodb.get_paginator("scan")
         names = {"#id": "_id"}
         pages = scan.paginate(
             TableName="AgentsTable", ProjectionExpression="workspaceId, #id", ExpressionAttributeNames=names
         )
         assert {(item["workspaceId"]["S"], item["_id"]["S"]) for page in pages for item in page["Items"]} == self.stored
-        tables = ("ApiKeysTable", "RateLimitsTable")
-        dump = "".join(repr(page["Items"]) for name in tables for page in scan.paginate(TableName=name))
+        dump = "".join(repr(page["Items"]) for page in scan.paginate(TableName="ApiKeysTable"))
         pieces = windows(dump, WINDOW)
         self.leaks += [piece for secret in self.secrets for piece in windows(secret, WINDOW) & pieces]
         assert self.leaks == []

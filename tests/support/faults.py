@@ -21,16 +21,17 @@ def lose_responses(client: Any, operation: str, times: int = 99) -> list[str]:
 
 def refuse(client: Any, operation: str, code: str, **members: object) -> list[str]:
     """Let the service respond to an operation with an error."""
+    error = {"Error": {"Code": code, "Message": "secret-value"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    return respond_with(client, operation, {**error, **members}, status=400)
+
+
+def respond_with(client: Any, operation: str, parsed: dict[str, Any], *, status: int = 200) -> list[str]:
+    """Let the service respond to an operation with this; return the list in which each attempt is noted."""
     attempts: list[str] = []
 
     def respond(**_: object) -> tuple[AWSResponse, dict[str, Any]]:
         attempts.append(operation)
-        error = {
-            "Error": {"Code": code, "Message": "secret-value"},
-            "ResponseMetadata": {"HTTPStatusCode": 400},
-            **members,
-        }
-        return AWSResponse("http://aws", 400, HTTPHeaders(), None), error
+        return AWSResponse("http://aws", status, HTTPHeaders(), None), parsed
 
     client.meta.events.register(f"before-call.{client.meta.service_model.service_id.hyphenize()}.{operation}", respond)
     return attempts

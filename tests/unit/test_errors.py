@@ -87,10 +87,10 @@ def test_a_validation_error_names_the_first_field_and_lists_all() -> None:
 
 
 def test_a_429_says_when_to_send_again() -> None:
-    error = errors.RateLimitExceeded(7, "2026-01-01T00:01:00Z", {"RateLimit": "x"})
+    error = errors.RateLimitExceeded("Wait 7 s.", 7, "2026-01-01T00:01:00Z", {"RateLimit": "x"})
 
     assert (error.status, error.headers) == (429, {"RateLimit": "x", "Retry-After": "7"})
-    assert error.public == "This API key has sent too many requests. Wait 7 s, then send this one again."
+    assert error.public == "Wait 7 s."
     assert render(error, "r")["error"]["reset_at"] == "2026-01-01T00:01:00Z"
     assert render(error, "r")["error"]["code"] == "rate_limit_exceeded"
 

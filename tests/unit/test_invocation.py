@@ -173,7 +173,7 @@ def test_a_level_above_info_leaves_the_metrics(run: Run) -> None:
 
 
 def test_steps_are_logged_and_those_that_wait_are_metrics(run: Run) -> None:
-    waits = ("authenticate", "rateLimit", "encrypt", "store", "read", "decrypt", "elevenLabs", "recordResult")
+    waits = ("authenticate", "encrypt", "store", "read", "decrypt", "elevenLabs", "recordResult")
 
     def work(invocation: Invocation) -> Response:
         for step in (*waits, "validate", "manage"):
@@ -202,7 +202,7 @@ def test_headers_of_the_invocation_are_in_every_response(run: Run) -> None:
     def work(invocation: Invocation) -> Response:
         invocation.headers.update({"A": "invocation", "Retry-After": "invocation"})
         if fails:
-            raise RateLimitExceeded(5, "2026-01-01T00:00:00Z", {"RateLimit": "x"})
+            raise RateLimitExceeded("", 5, "2026-01-01T00:00:00Z", {"RateLimit": "x"})
         return Response(200, None, {"Retry-After": "response"})
 
     fails = False

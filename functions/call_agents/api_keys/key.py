@@ -38,7 +38,7 @@ RandomText = Callable[[int], str]
 Record = dict[str, Json]
 """Attributes of a key's record by name: ``keyHash``, ``keyId``, ``prefix``, ``workspaceId``, ``userId``, ``status``,
 ``createdAt`` and, when there are any, ``name``, ``expiresAt`` (epoch seconds), ``requestsPerMinute``,
-``kilobytesPerMinute``, ``rotatedTo``, ``revokedAt``."""
+``kilobytesPerMinute``, ``rotatedTo``, ``revokedAt``, and the counters of `rate_limit`."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """The table of API keys.
 
-The partition key of a record is the hash of its API key. Each workspace has one more item, its directory, with the ids
-and hashes of its keys, so that keys are listed and found with reads of single items: no index, no scan. A directory has
-room for some 4,000 keys.
+The partition key of a record is the hash of its API key. An index finds the keys of a workspace, in the order of their
+ids. DynamoDB updates it a moment after the table.
 """
 
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from call_agents.api_keys.key import ACTIVE, REVOKED, Record, key_hash, key_id, key_prefix
+from call_agents.api_keys.rate_limit import COUNTERS, WINDOW_SECONDS
 from call_agents.shared.aws import translate_errors
 from call_agents.shared.dynamodb import from_item, to_item
 from call_agents.shared.errors import Conflict, NotFound, ServiceUnavailable
@@ -18,10 +18,20 @@ from call_agents.shared.json_values import iso
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UpdateItemInputTypeDef, UpdateTypeDef
+    from types_boto3_dynamodb.type_defs import (
+        QueryInputTypeDef,
+        TransactWriteItemTypeDef,
+        UpdateItemInputTypeDef,
+        UpdateTypeDef,
+    )
 
 LIMITS = ("requestsPerMinute", "kilobytesPerMinute")
 """Attributes of a record with limits of the key's own."""
+
+INDEX = "byWorkspace"
+
+MAX_PAGE = 100
+"""Keys in a page of a list. Source: DynamoDB API Reference, "BatchGetItem"."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,10 @@ class NewKey:
 
 def public_view(record: Record, now: datetime) -> dict[str, Any]:
     """Return what operators see of a record: its state and times, never the hash."""
-    view = {name: value for name, value in record.items() if name != "keyHash"}
+    view = {name: value for name, value in record.items() if name not in {"keyHash", *COUNTERS}}
+    if "countedMinute" in record:
+        minute = record["countedMinute"]
+        view["lastUsed"] = datetime.fromtimestamp(minute * WINDOW_SECONDS, UTC).date().isoformat()
     expires_at = record.get("expiresAt")
     if expires_at is not None:
         view["expiresAt"] = iso(datetime.fromtimestamp(expires_at, UTC))
@@ -109,10 +122,42 @@ class ApiKeyStore:
         item = response.get("Item")
         return None if item is None else from_item(item)
 
-    def find_all(self, workspace_id: str) -> list[Record]:
-        """Read the records of a workspace's keys, oldest first; raises as `find_by_hash` does."""
-        records = filter(None, map(self.find_by_hash, self._hashes(workspace_id).values()))
-        return sorted(records, key=lambda record: (str(record.get("createdAt")), str(record.get("keyId"))))
+    def list_page(self, workspace_id: str, after: str | None = None) -> tuple[list[Record], str | None]:
+        """Read the records of a workspace's keys, a page at a time.
+
+        Parameters
+        ----------
+        workspace_id : str
+            Their workspace.
+        after : str or None
+            Id of the last key of the page before; None for the first page.
+
+        Returns
+        -------
+        list of Record, str or None
+            At most `MAX_PAGE` records, oldest first, and the id to continue after; None at the end.
+
+        Raises
+        ------
+        ServiceUnavailable
+            When DynamoDB throttled, failed or timed out.
+        """
+        first = "0"  # every id is longer, and so it is greater
+        with translate_errors("Query"):
+            page = self.client.query(**index_request(self.table, workspace_id, "keyId > :keyId", after or first))
+            found = page["Items"]
+        records = self._read_all([item["keyHash"]["S"] for item in found]) if found else []
+        records.sort(key=lambda record: (str(record.get("createdAt")), str(record.get("keyId"))))
+        return records, found[-1]["keyId"]["S"] if "LastEvaluatedKey" in page else None
+
+    def _read_all(self, hashes: list[str]) -> list[Record]:
+        keys = [{"keyHash": {"S": key_hash}} for key_hash in hashes]
+        with translate_errors("BatchGetItem"):
+            response = self.client.batch_get_item(RequestItems={self.table: {"Keys": keys, "ConsistentRead": True}})
+            items = response["Responses"][self.table]
+        if response.get("UnprocessedKeys"):
+            raise ServiceUnavailable(internal="BatchGetItem: unprocessed keys")
+        return [from_item(item) for item in items]
 
     def find(self, workspace_id: str, key_id: str) -> Record:
         """Read the record of one key by its id.
@@ -124,16 +169,14 @@ class ApiKeyStore:
         ServiceUnavailable
             When DynamoDB throttled, failed or timed out.
         """
-        key_hash = self._hashes(workspace_id).get(key_id)
-        record = self.find_by_hash(key_hash) if key_hash else None
+        with translate_errors("Query"):
+            found = self.client.query(**index_request(self.table, workspace_id, "keyId = :keyId", key_id))["Items"]
+        record = self.find_by_hash(found[0]["keyHash"]["S"]) if found else None
         if record is None:
-            raise NotFound("There is no key with this keyId in this workspace.")
+            raise NotFound(
+                "There is no key with this keyId in this workspace. If it was issued a second ago, try again."
+            )
         return record
-
-    def _hashes(self, workspace_id: str) -> dict[str, str]:
-        """Return the hashes of a workspace's keys by key id, from its directory."""
-        directory = self.find_by_hash(_directory(workspace_id)) or {"keys": {"SS": []}}
-        return dict(entry.split(":") for entry in directory["keys"]["SS"])
 
     def add(self, new: NewKey) -> Record:
         """Store a new key and return its record.
@@ -144,7 +187,7 @@ class ApiKeyStore:
             When DynamoDB throttled, failed or timed out. The key may have been stored.
         """
         record = new.record()
-        self._write(self._add_writes(record))
+        self._write([self._new_record(record)])
         return record
 
     def replace(self, old: Record, new: NewKey, *, until: datetime) -> Record:
@@ -172,10 +215,11 @@ class ApiKeyStore:
             When DynamoDB throttled, failed or timed out. The new key may have been stored.
         """
         record = new.record()
-        self._write([*self._add_writes(record), {"Update": self._rotated(old, record, until)}])
+        self._write([self._new_record(record), {"Update": self._rotated(old, record, until)}])
         return record
 
     def _write(self, writes: "list[TransactWriteItemTypeDef]") -> None:
+        """Write in a transaction, also a single item: a retry of a lost response then succeeds again."""
         try:
             with translate_errors("TransactWriteItems"):
                 self.client.transact_write_items(TransactItems=writes)
@@ -217,13 +261,13 @@ class ApiKeyStore:
         ServiceUnavailable
             When DynamoDB throttled, failed or timed out; set them again.
         """
-        sets = [f"{name} = :{name}" for name in limits]
-        removes = [name for name in LIMITS if name not in limits]
-        parts = [f"SET {', '.join(sets)}" if sets else "", f"REMOVE {', '.join(removes)}" if removes else ""]
+        sets = ", ".join(f"{name} = :{name}" for name in limits)
+        # Without its counters, the next request begins a minute with the new limits.
+        removes = [*(name for name in LIMITS if name not in limits), *COUNTERS]
         request: UpdateItemInputTypeDef = {
             "TableName": self.table,
             "Key": {"keyHash": {"S": record["keyHash"]}},
-            "UpdateExpression": " ".join(filter(None, parts)),
+            "UpdateExpression": f"REMOVE {', '.join(removes)}" + (f" SET {sets}" if sets else ""),
             "ReturnValues": "ALL_NEW",
         }
         if limits:
@@ -231,25 +275,9 @@ class ApiKeyStore:
         with translate_errors("UpdateItem"):
             return from_item(self.client.update_item(**request)["Attributes"])
 
-    def _add_writes(self, record: Record) -> "list[TransactWriteItemTypeDef]":
-        return [
-            {
-                "Put": {
-                    "TableName": self.table,
-                    "Item": to_item(record),
-                    "ConditionExpression": "attribute_not_exists(keyHash)",
-                }
-            },
-            {
-                "Update": {
-                    "TableName": self.table,
-                    "Key": {"keyHash": {"S": _directory(record["workspaceId"])}},
-                    "UpdateExpression": "ADD #keys :new",
-                    "ExpressionAttributeNames": {"#keys": "keys"},
-                    "ExpressionAttributeValues": {":new": {"SS": [f"{record['keyId']}:{record['keyHash']}"]}},
-                }
-            },
-        ]
+    def _new_record(self, record: Record) -> "TransactWriteItemTypeDef":
+        condition = "attribute_not_exists(keyHash)"
+        return {"Put": {"TableName": self.table, "Item": to_item(record), "ConditionExpression": condition}}
 
     def _rotated(self, old: Record, new: Record, until: datetime) -> "UpdateTypeDef":
         now = int(datetime.fromisoformat(new["createdAt"]).timestamp())
@@ -270,6 +298,12 @@ class ApiKeyStore:
         }
 
 
-def _directory(workspace_id: str) -> str:
-    """Return the partition key of a workspace's directory; no hash looks like it."""
-    return f"workspace#{workspace_id}"
+def index_request(table: str, workspace_id: str, condition: str, key_id: str) -> "QueryInputTypeDef":
+    """Build the read of a page of the index; the condition is about ``:keyId``."""
+    return {
+        "TableName": table,
+        "IndexName": INDEX,
+        "KeyConditionExpression": f"workspaceId = :workspaceId AND {condition}",
+        "ExpressionAttributeValues": {":workspaceId": {"S": workspace_id}, ":keyId": {"S": key_id}},
+        "Limit": MAX_PAGE,
+    }

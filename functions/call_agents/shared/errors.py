@@ -233,25 +233,25 @@ class IdempotencyKeyReused(ApiError):
 
 
 class RateLimitExceeded(ApiError):
-    """The API key has sent too many requests in this minute (RFC 6585 §4).
+    """The API key has sent too much in this minute (RFC 6585 §4).
 
     Parameters
     ----------
+    message : str
+        Public message.
     seconds : int
         Until the next minute begins, 1 or more.
     reset_at : str
         When it begins, ISO 8601 in UTC.
     headers : Mapping[str, str]
         The RateLimit headers.
-    what : str
-        ``requests`` or ``kilobytes``: what it has sent too many of.
     """
 
     status = 429
     code = "rate_limit_exceeded"
 
-    def __init__(self, seconds: int, reset_at: str, headers: Mapping[str, str], what: str = "requests") -> None:
-        super().__init__(f"This API key has sent too many {what}. Wait {seconds} s, then send this one again.")
+    def __init__(self, message: str, seconds: int, reset_at: str, headers: Mapping[str, str]) -> None:
+        super().__init__(message)
         self.headers = {**headers, "Retry-After": str(seconds)}
         self.members = {"reset_at": reset_at}
 

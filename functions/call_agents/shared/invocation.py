@@ -29,9 +29,7 @@ COUNTED_WARNINGS = {
 }
 """Metric of each log field that tells of trouble although the request may have succeeded."""
 
-TIMED_STEPS = frozenset(
-    ("authenticate", "rateLimit", "encrypt", "store", "read", "decrypt", "elevenLabs", "recordResult")
-)
+TIMED_STEPS = frozenset(("authenticate", "encrypt", "store", "read", "decrypt", "elevenLabs", "recordResult"))
 """Steps that wait for another service. Their times are metrics; those of other steps are only logged."""
 
 _UNAUTHORIZED, _CLIENT_ERROR, _SERVER_ERROR = 401, 400, 500

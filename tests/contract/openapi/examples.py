@@ -45,7 +45,8 @@ def in_error() -> Json:
 def error(kind: type[ApiError]) -> ApiError:
     """Return an error as it is raised."""
     if kind is RateLimitExceeded:
-        return RateLimitExceeded(23, "2026-01-31T12:01:00Z", {})
+        message = "This API key has sent too many requests. Wait 23 s, then send this one again."
+        return RateLimitExceeded(message, 23, "2026-01-31T12:01:00Z", {})
     if kind is ValidationFailed:
         return _invalid()
     return kind()
