@@ -15,7 +15,7 @@ from tests.support.samples import BYO, EXAMPLE
 
 FROM_LAMBDA = {"cold_start", "function_name", "function_memory_size", "function_arn", "function_request_id"}
 ALWAYS = {"level", "message", "timestamp", "service", "status", "requestId", "outcome"} | FROM_LAMBDA
-OF_A_CALLER = ALWAYS | {"keyId", "workspaceId", "authenticateMs"}
+OF_A_CALLER = ALWAYS | {"keyId", "workspaceId", "kilobytes", "authenticateMs"}
 OF_AN_AGENT = OF_A_CALLER | {"agentId", "validateMs", "storeMs"}
 KEY: dict[str, str | None] = {"idempotency-key": "retry-1"}
 
@@ -85,7 +85,7 @@ def test_a_replay_is_counted_as_one(client: Client) -> None:
         (
             lambda client: client.post(EXAMPLE, {"x-api-key": "wrong"}),
             (401, "invalid_api_key"),
-            ALWAYS | {"cause", "authenticateMs"},
+            ALWAYS | {"cause", "kilobytes", "authenticateMs"},
             {"AuthenticationFailed", "authenticateMs"},
         ),
         (lambda client: client.send({}), (404, "not_found"), ALWAYS, set()),

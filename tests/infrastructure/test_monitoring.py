@@ -43,6 +43,7 @@ LOG_FIELDS = {
         "statusReason",
         "action",
         "events",
+        "kilobytes",
     ),
     *COUNTED_WARNINGS,
     *(f"{step}Ms" for step in (*TIMED_STEPS, "validate")),

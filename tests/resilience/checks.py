@@ -20,7 +20,7 @@ SHOWN = [name for name in RESPONSE_FIELDS if name != "statusReason"]
 REQUIRED = {*SHOWN, "extraFields", "requestDigest", "writeToken"}
 LOGGED = {
     *("level", "message", "timestamp", "service", "status", "requestId", "keyId", "workspaceId", "agentId"),
-    *("outcome", "cause", *COUNTED_WARNINGS, *(f"{step}Ms" for step in (*TIMED_STEPS, "validate"))),
+    *("outcome", "cause", "kilobytes", *COUNTED_WARNINGS, *(f"{step}Ms" for step in (*TIMED_STEPS, "validate"))),
     *("cold_start", "function_name", "function_memory_size", "function_arn", "function_request_id", "xray_trace_id"),
 }
 """All that a log line may have: ids, outcomes and times."""

@@ -74,6 +74,7 @@ class Access:
             When the table of keys throttled, failed or timed out.
         """
         invocation.timer.begin("authenticate")
+        invocation.log["kilobytes"] = request.kilobytes
         key = check_key(request.headers.get("x-api-key"), allow_test_keys=self.allow_test_keys)
         hash_of_key = key_hash(key)
         if self.rate_limiter is None:

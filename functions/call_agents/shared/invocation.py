@@ -81,7 +81,7 @@ class Invocation:
     context : object
         Lambda's context.
     log : dict
-        Fields of the log line: ids and outcomes, never a payload or a key.
+        Fields of the log line: ids, outcomes and sizes, never a payload or a key.
     headers : dict
         Headers of the response, also when it is an error.
     timer : Timer
@@ -90,7 +90,7 @@ class Invocation:
 
     request_id: str
     context: object
-    log: dict[str, str] = field(default_factory=dict)
+    log: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     timer: Timer = field(default_factory=Timer)
 
