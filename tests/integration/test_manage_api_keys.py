@@ -169,6 +169,27 @@ def test_a_list_has_the_keys_of_one_workspace_without_hashes(at: At) -> None:
     assert at()(action="list", workspaceId="nobody's") == (200, {"keys": []})
 
 
+def test_a_long_list_goes_on_after_its_last_key(at: At) -> None:
+    issued = {at()(**ISSUE)[1]["keyId"] for _ in range(101)}
+    _, first = at()(**LIST)
+    _, second = at()(**LIST, after=first["after"])
+
+    assert (len(first["keys"]), len(second["keys"]), "after" in second) == (100, 1, False)
+    assert {key["keyId"] for key in (*first["keys"], *second["keys"])} == issued
+
+
+def test_keys_may_have_a_lifetime_by_default(stage: Stage, variables: dict[str, str]) -> None:  # noqa: ARG001 - the table has to exist
+    app = replace(manage_api_keys.build(Settings({**variables, "KEY_LIFETIME_DAYS": "30"})), now=lambda: NOON)
+    endless = manage_api_keys.handle(ISSUE, LambdaContext(), lambda: replace(app, lifetime_days=0))["body"]
+
+    def expiry(**event: object) -> str:
+        return str(manage_api_keys.handle(event, LambdaContext(), lambda: app)["body"]["expiresAt"])
+
+    assert "expiresAt" not in endless
+    assert expiry(**ISSUE) == expiry(**command("rotate", endless)) == "2030-01-31T12:00:00Z"
+    assert expiry(**ISSUE, lifetimeDays=1) == "2030-01-02T12:00:00Z"
+
+
 @pytest.mark.parametrize("action", ["rotate", "revoke"])
 @pytest.mark.parametrize("workspace_id", ["workspace-a", "workspace-b"])
 def test_a_key_is_found_in_its_own_workspace_only(at: At, works: Works, action: str, workspace_id: str) -> None:
