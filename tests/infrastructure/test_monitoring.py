@@ -14,7 +14,7 @@ import get_agent
 import manage_api_keys
 import publish_agent_events
 import retry_agents
-from call_agents.shared.invocation import COUNTED_OUTCOMES, COUNTED_WARNINGS, TIMED_STEPS
+from call_agents.shared.invocation import COUNTED_OUTCOMES, COUNTED_WARNINGS, TIMED_STEPS, VERSION_FAILED
 from tests.infrastructure.conftest import Deployed, substituted
 from tests.infrastructure.test_resources import access_log
 
@@ -29,6 +29,8 @@ COUNTED = {*COUNTED_OUTCOMES.values(), *COUNTED_WARNINGS.values(), "Authenticati
     f"Requests{verdict}" for verdict in ("Succeeded", "Rejected", "Failed")
 }
 OWN_METRICS = COUNTED | {f"{step}Ms" for step in TIMED_STEPS}
+THROTTLED = "RequestsThrottled"
+"""Metric of the filter on the access log."""
 
 LOG_FIELDS = {
     *(
@@ -64,7 +66,12 @@ Metric = tuple[str, str, dict[str, Any]]
 def exists(metric: Metric) -> bool:
     namespace, name, dimensions = metric
     if namespace == STACK:
-        return name in OWN_METRICS and set(dimensions) == {"service"} and dimensions["service"] in SERVICES
+        if name == THROTTLED:
+            return not dimensions
+        expected = {"service", "version"} if name == VERSION_FAILED else {"service"}
+        return (
+            name in {*OWN_METRICS, VERSION_FAILED} and set(dimensions) == expected and dimensions["service"] in SERVICES
+        )
     published = AWS_METRICS[namespace]
     return name in published["names"] and sorted(dimensions) in published["dimensions"]
 
@@ -76,7 +83,7 @@ def of_alarm(alarm: dict[str, Any]) -> list[Metric]:
         (
             STACK if isinstance(metric["Namespace"], dict) else metric["Namespace"],
             metric["MetricName"],
-            {dimension["Name"]: dimension["Value"] for dimension in metric["Dimensions"]},
+            {dimension["Name"]: dimension["Value"] for dimension in metric.get("Dimensions", [])},
         )
         for metric in math or [alarm]
     ]
@@ -125,6 +132,7 @@ def test_every_alarm_uses_metrics_that_exist(deployed: Deploy) -> None:
 
     assert alarms
     assert [metric for alarm in alarms.values() for metric in of_alarm(alarm) if not exists(metric)] == []
+    assert max(len(of_alarm(alarm)) for alarm in alarms.values()) <= 10  # CloudWatch's limit
 
 
 @pytest.mark.parametrize("topic", ["", "arn:aws:sns:us-east-1:000000000000:on-call"])
@@ -137,18 +145,35 @@ def test_every_alarm_says_what_to_look_at_and_notifies_the_topic(deployed: Deplo
             assert name in saved_queries(stack)
 
 
-def test_alarms_on_the_alias_roll_a_deployment_back(deployed: Deploy) -> None:
+def test_only_figures_of_the_new_version_roll_it_back(deployed: Deploy) -> None:
     stack = deployed()
     groups = stack.of("AWS::CodeDeploy::DeploymentGroup").values()
-    (names,) = {tuple(alarm["Name"]["Ref"] for alarm in group["AlarmConfiguration"]["Alarms"]) for group in groups}
+    new = {alias["FunctionName"]["Ref"]: alias["FunctionVersion"] for alias in stack.of("AWS::Lambda::Alias").values()}
+    (name,) = {alarm["Name"]["Ref"] for group in groups for alarm in group["AlarmConfiguration"]["Alarms"]}
+    alarm = stack.of("AWS::CloudWatch::Alarm")[name]
 
-    assert len(groups) == 2
-    assert names
-    for name in names:
-        alarm = stack.of("AWS::CloudWatch::Alarm")[name]
-        assert "${CreateAgentFunction}:live" in json.dumps(alarm)
-        assert "${GetAgentFunction}:live" in json.dumps(alarm)
-        assert alarm.get("Period", 60) * alarm["DatapointsToAlarm"] < 5 * 60  # the canary's time
+    assert len(groups) == len(new) == 2
+    for namespace, _, dimensions in of_alarm(alarm):
+        if namespace == STACK:
+            function = f"{dimensions['service'].title().replace('_', '')}Function"
+            assert dimensions["version"] == new[function]
+        else:
+            assert dimensions["ExecutedVersion"] == new[dimensions["FunctionName"]["Ref"]]
+    assert 60 * alarm["DatapointsToAlarm"] < 5 * 60  # the canary's time
+
+
+def test_the_filter_of_the_access_log_reads_fields_as_they_are(deployed: Deploy) -> None:
+    stack = deployed()
+    (metric_filter,) = stack.of("AWS::Logs::MetricFilter").values()
+    (transformation,) = metric_filter["MetricTransformations"]
+    line = access_log(stack)
+
+    assert metric_filter["LogGroupName"] == {"Ref": "AccessLogs"}
+    assert (transformation["MetricNamespace"], transformation["MetricName"]) == ({"Ref": STACK}, THROTTLED)
+    compared = re.findall(r"\$\.(\w+) = ([^)]+)\)", metric_filter["FilterPattern"])
+    assert {name: type(json.loads(value)) for name, value in compared} == {
+        name: type(line[name]) for name in ("status", "integrationMs")
+    }
 
 
 def test_the_dashboard_shows_all_alarms_and_metrics_that_exist(deployed: Deploy) -> None:
@@ -159,7 +184,7 @@ def test_the_dashboard_shows_all_alarms_and_metrics_that_exist(deployed: Deploy)
 
     assert sorted(alarms) == sorted(f"{name}.Arn" for name in stack.of("AWS::CloudWatch::Alarm"))
     assert [metric for metric in metrics if not exists(metric)] == []
-    assert OWN_METRICS - {"RequestsSucceeded"} <= {name for _, name, _ in metrics}
+    assert OWN_METRICS - {"RequestsSucceeded"} | {THROTTLED} <= {name for _, name, _ in metrics}
 
 
 def test_every_query_reads_fields_that_are_logged(deployed: Deploy) -> None:

@@ -135,6 +135,21 @@ def test_a_401_is_counted_as_failed_authentication(run: Run) -> None:
     assert (run.line["outcome"], run.line["cause"]) == ("unknown", "unknown key")
 
 
+@pytest.mark.parametrize(("version", "status", "counted"), [("7", 500, 1), ("7", 499, 0), ("$LATEST", 500, 0)])
+def test_a_failure_is_counted_for_its_published_version(run: Run, version: str, status: int, counted: int) -> None:
+    run(responding(status), LambdaContext(function_version=version))
+
+    _, metrics, *of_version = run.printed
+    assert len(of_version) == counted
+    assert "VersionFailed" not in metrics
+    for line in of_version:
+        (directive,) = line["_aws"]["CloudWatchMetrics"]
+        (dimensions,) = directive["Dimensions"]
+        assert (directive["Namespace"], sorted(dimensions)) == ("stack", ["service", "version"])
+        assert directive["Metrics"] == [{"Name": "VersionFailed", "Unit": "Count"}]
+        assert (line["service"], line["version"], line["VersionFailed"]) == (run.service, "7", [1])
+
+
 def test_log_line_has_the_fields_that_have_values(run: Run) -> None:
     run(responding(200, keyId="key-1", cause="", statusReason=""))
 

@@ -32,6 +32,9 @@ COUNTED_WARNINGS = {
 TIMED_STEPS = frozenset(("authenticate", "encrypt", "store", "read", "decrypt", "elevenLabs", "recordResult"))
 """Steps that wait for another service. Their times are metrics; those of other steps are only logged."""
 
+VERSION_FAILED = "VersionFailed"
+"""Metric of a published version's responses with 500 or 503. The alarm that rolls a new version back reads it."""
+
 _UNAUTHORIZED, _CLIENT_ERROR, _SERVER_ERROR = 401, 400, 500
 
 Result = TypeVar("Result")
@@ -185,6 +188,16 @@ class Frame(Generic[Result]):
         for step, duration in times.items():
             if step in TIMED_STEPS:
                 metrics.add_metric(name=f"{step}Ms", unit=MetricUnit.Milliseconds, value=duration)
+        metrics.flush_metrics()
+        version = str(getattr(invocation.context, "function_version", ""))
+        if status >= _SERVER_ERROR and version.isdigit():  # not outside of Lambda, and not for $LATEST
+            self._count_failure_of(version)
+
+    def _count_failure_of(self, version: str) -> None:
+        """Write the metric apart from the others, which must not have the dimension `version`."""
+        metrics = EphemeralMetrics(namespace=self._namespace, service=self._logger.service)
+        metrics.add_dimension(name="version", value=version)
+        metrics.add_metric(name=VERSION_FAILED, unit=MetricUnit.Count, value=1)
         metrics.flush_metrics()
 
 

@@ -1,0 +1,450 @@
+"""Each alarm turns on in the incident that it is for, and stays off in a quiet night and on a busy day."""
+
+import io
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from functools import cache, partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from call_agents.shared.config import Settings
+from call_agents.shared.invocation import Frame, Invocation, Response
+from tests.infrastructure.conftest import Deployed, substituted
+from tests.support.alarms import ALARM, INSUFFICIENT_DATA, OK, Math, Series, UnknownExpressionError, judge, states
+
+Deploy = Callable[..., Deployed]
+
+MINUTES = 180
+OLD_VERSION, NEW_VERSION = "6", "7"
+FUNCTIONS = {
+    "create_agent": "CreateAgentFunction",
+    "get_agent": "GetAgentFunction",
+    "manage_api_keys": "ManageApiKeysFunction",
+    "retry_agents": "RetryAgentsFunction",
+}
+RESPONSES: dict[str, tuple[int, dict[str, str]]] = {
+    "created": (201, {"outcome": "created"}),
+    "replayed": (201, {"outcome": "replayed"}),
+    "unverified": (201, {"outcome": "created", "unknownOutcome": "PutItem: ReadTimeoutError"}),
+    "uncounted": (201, {"outcome": "created", "rateLimiterFailure": "UpdateItem: ReadTimeoutError"}),
+    "succeeded": (200, {}),
+    "rejected": (400, {"outcome": "validation_error"}),
+    "unauthorized": (401, {"outcome": "invalid_api_key"}),
+    "failed": (503, {"outcome": "service_unavailable"}),
+}
+"""Status and log fields of an invocation."""
+
+Key = tuple[str, ...]
+"""Namespace and name of a metric, and the values of its dimensions in the order of their names."""
+
+
+@cache
+def own_metrics(service: str, response: str, version: str) -> list[Key]:
+    """Return the metrics that a function's frame writes."""
+    status, fields = RESPONSES[response]
+
+    def work(invocation: Invocation) -> Response:
+        invocation.log.update(fields)
+        return Response(status, None)
+
+    output = io.StringIO()
+    with redirect_stdout(output):
+        frame = Frame(service, Settings({"POWERTOOLS_METRICS_NAMESPACE": "stack"}), lambda finished, _: finished)
+        frame.run({}, SimpleNamespace(function_version=version), work, "request-1")
+    found = []
+    for line in map(json.loads, output.getvalue().splitlines()):
+        for directive in line.get("_aws", {}).get("CloudWatchMetrics", []):
+            (dimensions,) = directive["Dimensions"]
+            values = [line[dimension] for dimension in sorted(dimensions)]
+            found += [(directive["Namespace"], metric["Name"], *values) for metric in directive["Metrics"]]
+    return found
+
+
+class Stack:
+    """The metrics of a stack in use."""
+
+    def __init__(self) -> None:
+        self._series: dict[Key, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+
+    def put(self, minute: int, *key: str, value: float = 1) -> None:
+        """Record a value of a metric."""
+        self._series[key][minute].append(value)
+
+    def series(self, metric: dict[str, Any]) -> Series:
+        """Return the series of a metric in the template."""
+        dimensions = sorted(metric.get("Dimensions", []), key=lambda dimension: str(dimension["Name"]))
+        key = (metric["Namespace"], metric["MetricName"], *(dimension["Value"] for dimension in dimensions))
+        return self._series.get(tuple(map(resolved, key)), {})
+
+    def invoke(
+        self,
+        minute: int,
+        service: str = "create_agent",
+        response: str = "created",
+        *,
+        ms: float = 50,
+        version: str | None = None,
+        minutes_until_own: int = 0,
+    ) -> None:
+        """Invoke a function. A response that is not among `RESPONSES` is a crash.
+
+        Lambda's metrics have the version only while the alias has two. Lambda counts an invocation in the minute of its
+        start, the function in the minute of its end.
+        """
+        crashed = response not in RESPONSES
+        failed = crashed or RESPONSES[response][0] >= 500
+        function = FUNCTIONS[service]
+        alias = (function, f"{function}:live")
+        for dimensions in [(function,), alias, *([(version, *alias)] if version else [])]:
+            self.put(minute, "AWS/Lambda", "Invocations", *dimensions)
+            self.put(minute, "AWS/Lambda", "Errors", *dimensions, value=crashed)
+            self.put(minute, "AWS/Lambda", "Throttles", *dimensions, value=0)
+            self.put(minute, "AWS/Lambda", "Duration", *dimensions, value=ms)
+        if service in {"create_agent", "get_agent"}:
+            self.put(minute, "AWS/ApiGateway", "Count", "HttpApi")
+            self.put(minute, "AWS/ApiGateway", "5xx", "HttpApi", value=failed)
+        for key in [] if crashed else own_metrics(service, response, version or OLD_VERSION):
+            self.put(minute + minutes_until_own, *key)
+
+    def publish(self, minute: int, waited_ms: float = 200) -> None:
+        """Publish an event."""
+        self.put(minute, "AWS/Lambda", "Invocations", "PublishAgentEventsFunction")
+        self.put(minute, "AWS/Lambda", "IteratorAge", "PublishAgentEventsFunction", value=waited_ms)
+
+    def lose_own_metrics(self) -> None:
+        """Forget the functions' own metrics."""
+        for key in [key for key in self._series if key[0] == "stack"]:
+            del self._series[key]
+
+
+def resolved(value: Any) -> str:
+    """Return a value of the template as CloudWatch gets it: resources have their logical ids as names."""
+    match value:
+        case {"Ref": "AWS::StackName"}:
+            return "stack"
+        case {"Ref": str(name)}:
+            return name
+        case {"Fn::Sub": str()}:
+            return substituted(value)
+        case {"Fn::GetAtt": [_, "Version"]}:
+            return NEW_VERSION
+        case {"Fn::GetAtt": [name, "QueueName"]}:
+            return str(name)
+    return str(value)
+
+
+Scenario = Callable[[Stack], None]
+
+
+def invoking(every: int = 1, times: int = 1, minutes: int = 60, **invocation: Any) -> Scenario:
+    """Invoke a function so many times in each of these minutes, or in every so many of them."""
+
+    def happen(stack: Stack) -> None:
+        for minute in range(60, 60 + minutes, every):
+            for _ in range(times):
+                stack.invoke(minute, **invocation)
+
+    return happen
+
+
+def measuring(*key: str, value: float = 1, minutes: int = 10) -> Scenario:
+    """Put a value into a metric in each of these minutes."""
+
+    def happen(stack: Stack) -> None:
+        for minute in range(60, 60 + minutes):
+            stack.put(minute, *key, value=value)
+
+    return happen
+
+
+def together(*scenarios: Scenario) -> Scenario:
+    def happen(stack: Stack) -> None:
+        for scenario in scenarios:
+            scenario(stack)
+
+    return happen
+
+
+def without_own_metrics(lost: Scenario, kept: Scenario) -> Scenario:
+    def happen(stack: Stack) -> None:
+        lost(stack)
+        stack.lose_own_metrics()
+        kept(stack)
+
+    return happen
+
+
+NOTHING = together()
+READING = partial(invoking, service="get_agent", response="succeeded")
+BAD_VERSION = partial(invoking, version=NEW_VERSION)
+CREATE, GET, PUBLISH = "CreateAgentFunction", "GetAgentFunction", "PublishAgentEventsFunction"
+
+INCIDENTS: dict[str, dict[str, Scenario]] = {
+    "CrashesAlarm": {
+        "one crash": lambda stack: stack.invoke(60, response="crash"),
+        "one crash while reading": lambda stack: stack.invoke(60, "get_agent", "crash"),
+    },
+    "FailuresAlarm": {
+        "all of 4 a minute": invoking(times=4, response="failed"),
+        "all of 1 in 5 minutes": invoking(every=5, minutes=15, response="failed"),
+        "all of 1 in 5 minutes, after long retries": invoking(every=5, response="failed", minutes_until_own=1),
+        "one of 8": together(invoking(times=7), invoking(response="failed")),
+        "one of 8 reads": together(READING(times=7), invoking(service="get_agent", response="failed")),
+        "2 % of many": together(invoking(times=147), invoking(times=3, response="failed")),
+        "2 % of many reads": together(READING(times=147), invoking(times=3, service="get_agent", response="failed")),
+        "all creations among many reads": together(READING(times=100), invoking(every=4, response="failed")),
+        "all reads": invoking(every=5, service="get_agent", response="failed"),
+    },
+    "SlownessAlarm": {
+        "all requests": invoking(ms=4000),
+        "all reads": READING(ms=4000),
+    },
+    "ThrottlesAlarm": {
+        "creations": measuring("AWS/Lambda", "Throttles", CREATE, f"{CREATE}:live", minutes=2),
+        "reads": measuring("AWS/Lambda", "Throttles", GET, f"{GET}:live", minutes=2),
+    },
+    "ServerErrorsAlarm": {
+        "the gateway may not invoke the function, 4 a minute": together(
+            *[measuring("AWS/ApiGateway", name, "HttpApi") for name in ("5xx", "Count")] * 4
+        ),
+        "one of 8": together(invoking(times=7), invoking(response="crash")),
+        "5 a minute among many": together(invoking(times=100), invoking(times=5, response="crash")),
+    },
+    "AuthenticationAlarm": {"21 a minute": invoking(times=21, response="unauthorized")},
+    "UnknownOutcomesAlarm": {"1 a minute": invoking(response="unverified")},
+    "RateLimiterAlarm": {"1 a minute": invoking(response="uncounted")},
+    "TableThrottlesAlarm": {
+        "writing agents": measuring("AWS/DynamoDB", "WriteThrottleEvents", "AgentsTable", minutes=2),
+        "reading agents": measuring("AWS/DynamoDB", "ReadThrottleEvents", "AgentsTable", minutes=2),
+        "reading keys": measuring("AWS/DynamoDB", "ReadThrottleEvents", "ApiKeysTable", minutes=2),
+    },
+    "EventsDelayAlarm": {"5 minutes": measuring("AWS/Lambda", "IteratorAge", PUBLISH, value=300_000, minutes=2)},
+    "ActivationDelayAlarm": {
+        "15 minutes": measuring("AWS/SQS", "ApproximateAgeOfOldestMessage", "ActivationQueue", value=900, minutes=2)
+    },
+    "ActivationDeadLettersAlarm": {
+        "one agent": measuring("AWS/SQS", "ApproximateNumberOfMessagesVisible", "ActivationDeadLetterQueue")
+    },
+    "NoEventsAlarm": {
+        "the mapping is off": invoking(times=4),
+        "the mapping is off, 1 agent in 20 minutes": invoking(every=20),
+    },
+    "NoMetricsAlarm": {
+        "of creations": without_own_metrics(lost=invoking(), kept=READING(times=4)),
+        "of reads, 1 in 10 minutes": without_own_metrics(lost=READING(every=10), kept=invoking(times=4)),
+    },
+    "GatewayThrottlesAlarm": {"2 a minute": together(*[measuring("stack", "RequestsThrottled")] * 2)},
+    "CommandsAlarm": {
+        "a key cannot be issued": lambda stack: stack.invoke(60, "manage_api_keys", "failed"),
+        "the function for keys crashes": lambda stack: stack.invoke(60, "manage_api_keys", "crash"),
+        "agents cannot be retried": lambda stack: stack.invoke(60, "retry_agents", "failed"),
+        "the function for retries crashes": lambda stack: stack.invoke(60, "retry_agents", "crash"),
+    },
+    "NewVersionAlarm": {
+        "crashes": BAD_VERSION(response="crash"),
+        "fails": BAD_VERSION(response="failed"),
+        "is slow": BAD_VERSION(ms=4000),
+        "fails for 2 % of many": together(BAD_VERSION(times=98), BAD_VERSION(times=2, response="failed")),
+        "fails to read while many creations succeed": together(
+            BAD_VERSION(times=200), BAD_VERSION(service="get_agent", response="failed")
+        ),
+        "crashes when it reads": BAD_VERSION(service="get_agent", response="crash"),
+        "reads slowly": BAD_VERSION(service="get_agent", response="succeeded", ms=4000),
+    },
+}
+"""For each alarm what turns it on."""
+
+
+def quiet_night(stack: Stack) -> None:
+    """Few requests, and single misfortunes."""
+    for minute in range(0, MINUTES, 9):
+        stack.invoke(minute)
+        stack.publish(minute)
+        stack.invoke(minute + 4, "get_agent", "succeeded")
+    for minute, response, ms in ((60, "unverified", 50), (65, "uncounted", 50), (70, "created", 5000)):
+        stack.invoke(minute, response=response, ms=ms)
+        stack.publish(minute)
+    stack.invoke(50, response="failed")
+    stack.invoke(75, "get_agent", "unauthorized")
+    # Late in its minute: its metrics and its event are counted in later ones.
+    stack.invoke(95, minutes_until_own=1)
+    stack.publish(97)
+    stack.invoke(115, version=NEW_VERSION, response="failed")
+    stack.invoke(125, "manage_api_keys", "succeeded")
+
+
+def busy_day(stack: Stack) -> None:
+    """Many requests, single misfortunes, and a deployment of a good version."""
+    for minute in range(MINUTES):
+        for response in ["created"] * 18 + ["replayed", "rejected", "unauthorized"]:
+            stack.invoke(minute, "create_agent", response)
+        for response in ["succeeded"] * 18 + ["rejected", "unauthorized"]:
+            stack.invoke(minute, "get_agent", response)
+        stack.publish(minute)
+        stack.put(minute, "AWS/SQS", "ApproximateAgeOfOldestMessage", "ActivationQueue", value=10)
+        stack.put(minute, "AWS/SQS", "ApproximateNumberOfMessagesVisible", "ActivationDeadLetterQueue", value=0)
+        if minute % 3 == 0:
+            for service in ["create_agent", "get_agent"] * 2:
+                stack.invoke(minute, service, "failed")
+        if minute % 10 == 0:
+            stack.invoke(minute, ms=5000)
+            stack.invoke(minute, response="unverified")
+    for _ in range(12):
+        stack.put(90, "stack", "RequestsThrottled")
+        stack.put(100, "AWS/Lambda", "Throttles", CREATE, f"{CREATE}:live")
+        stack.put(110, "AWS/DynamoDB", "WriteThrottleEvents", "AgentsTable")
+    stack.publish(120, waited_ms=400_000)
+    stack.put(130, "AWS/SQS", "ApproximateAgeOfOldestMessage", "ActivationQueue", value=1000)
+    for minute in range(60, 65):
+        for _ in range(5):
+            stack.invoke(minute, version=NEW_VERSION, ms=2000)
+    stack.invoke(62, version=NEW_VERSION, response="failed")
+
+
+def after(scenario: Scenario) -> Stack:
+    """Return a stack on which a scenario has happened."""
+    stack = Stack()
+    scenario(stack)
+    return stack
+
+
+def states_of(stack: Deployed, alarm: str, used: Stack, missing_operand: float | None = None) -> set[str]:
+    """Return the states that an alarm has in the course of a scenario."""
+    return set(states(stack.of("AWS::CloudWatch::Alarm")[alarm], used.series, MINUTES, missing_operand))
+
+
+either_reading = pytest.mark.parametrize("missing_operand", [None, 0], ids=["no point", "zero"])
+"""An alarm must not depend on what metric math takes for a missing operand."""
+
+
+def test_each_alarm_has_an_incident(deployed: Deploy) -> None:
+    assert set(INCIDENTS) == set(deployed().of("AWS::CloudWatch::Alarm"))
+
+
+@either_reading
+@pytest.mark.parametrize(("alarm", "incident"), [(alarm, name) for alarm, of in INCIDENTS.items() for name in of])
+def test_an_incident_turns_its_alarm_on(
+    deployed: Deploy, alarm: str, incident: str, missing_operand: float | None
+) -> None:
+    assert ALARM in states_of(deployed(), alarm, after(INCIDENTS[alarm][incident]), missing_operand)
+
+
+@either_reading
+@pytest.mark.parametrize("scenario", [NOTHING, quiet_night, busy_day], ids=["no request", "quiet night", "busy day"])
+def test_no_alarm_turns_on_without_an_incident(
+    deployed: Deploy, scenario: Scenario, missing_operand: float | None
+) -> None:
+    used = after(scenario)
+
+    assert [alarm for alarm in INCIDENTS if states_of(deployed(), alarm, used, missing_operand) != {OK}] == []
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        invoking(times=20, response="failed"),
+        together(BAD_VERSION(), invoking(times=20, response="failed", version=OLD_VERSION, ms=9000)),
+    ],
+    ids=["before the deployment", "while a good version gets its first requests"],
+)
+def test_an_old_version_does_not_roll_a_new_one_back(deployed: Deploy, scenario: Scenario) -> None:
+    assert states_of(deployed(), "NewVersionAlarm", after(scenario)) == {OK}
+
+
+RESPONSES_OF = {
+    "create_agent": ["created", "replayed", "rejected", "unauthorized"],
+    "get_agent": ["succeeded", "rejected", "unauthorized"],
+}
+each_response = pytest.mark.parametrize(
+    ("service", "response"), [(service, response) for service, of in RESPONSES_OF.items() for response in of]
+)
+
+
+@each_response
+def test_every_response_shows_that_metrics_arrive(deployed: Deploy, service: str, response: str) -> None:
+    scenario = invoking(service=service, response=response)
+
+    assert states_of(deployed(), "NoMetricsAlarm", after(scenario)) == {OK}
+
+
+@pytest.mark.parametrize("service", RESPONSES_OF)
+def test_failures_show_that_metrics_arrive(deployed: Deploy, service: str) -> None:
+    scenario = invoking(service=service, response="failed")
+
+    assert states_of(deployed(), "NoMetricsAlarm", after(scenario)) == {OK}
+
+
+@each_response
+def test_failures_are_a_share_of_all_responses(deployed: Deploy, service: str, response: str) -> None:
+    scenario = together(
+        invoking(times=30, service=service, response=response), invoking(times=2, service=service, response="failed")
+    )
+
+    assert states_of(deployed(), "FailuresAlarm", after(scenario)) == {OK}
+
+
+RETAINED = "the state before"
+
+
+@pytest.mark.parametrize(
+    ("needed", "points", "missing", "ignore", "breaching", "not_breaching"),
+    [  # the tables in "How alarm state is evaluated when data is missing"
+        (3, "0-X-X", OK, OK, OK, OK),
+        (3, "0----", OK, OK, OK, OK),
+        (3, "-----", INSUFFICIENT_DATA, RETAINED, ALARM, OK),
+        (3, "0XX-X", ALARM, ALARM, ALARM, ALARM),
+        (3, "----X", INSUFFICIENT_DATA, RETAINED, ALARM, OK),
+        (3, "X----", ALARM, RETAINED, ALARM, OK),
+        (2, "0-X-X", ALARM, ALARM, ALARM, ALARM),
+        (2, "00X0X", ALARM, ALARM, ALARM, ALARM),
+        (2, "0-X--", OK, OK, ALARM, OK),
+        (2, "----0", OK, OK, ALARM, OK),
+        (2, "----X", INSUFFICIENT_DATA, RETAINED, ALARM, OK),
+    ],
+)
+def test_missing_data_is_treated_as_in_examples_of_aws(
+    needed: int, points: str, missing: str, ignore: str, breaching: str, not_breaching: str
+) -> None:
+    expected = {"missing": missing, "ignore": ignore, "breaching": breaching, "notBreaching": not_breaching}
+    breaches = [{"0": False, "X": True, "-": None}[point] for point in points]
+    alarm = {"EvaluationPeriods": 3, "DatapointsToAlarm": needed}
+
+    assert {name: judge(alarm | {"TreatMissingData": name}, breaches, RETAINED) for name in expected} == expected
+
+
+ONE = [1.0, 1.0, 0.0, 0.0, None]
+TWO = [30.0, None, 0.0, 0.0, 30.0]
+THREE = [0.0, 0.0, 20.0, None, 20.0]
+
+
+@pytest.mark.parametrize(
+    ("expression", "missing_operand", "result"),
+    [
+        ("IF(m1, m2, m3)", None, [30, 0, 20, None, None]),  # AWS's examples in "Using IF expressions"
+        ("IF(m1, 5, m3)", None, [5, 5, 20, None, None]),
+        ("IF(m1, m2, 5)", None, [30, 0, 5, 5, None]),
+        ("m2 > 15 AND m3 >= 20", 0, [0, 0, 0, 0, 1]),
+        ("m1 == 0 OR m2 > 15", 0, [1, 0, 1, 1, 1]),
+        ("m1 == 0 OR m2 > 15", None, [1, None, 1, 1, None]),
+        ("SUM([m1, m2, m3])", None, [31, 1, 20, 0, 50]),
+        ("MAX([m1, m2])", None, [30, 1, 0, 0, 30]),
+        ("m2 / m1", None, [30, None, None, None, None]),
+        ("m1 * m2", 0, [30, 0, 0, 0, 0]),
+    ],
+)
+def test_metric_math(expression: str, missing_operand: float | None, result: Sequence[float | None]) -> None:
+    points = [dict(zip(("m1", "m2", "m3"), column, strict=True)) for column in zip(ONE, TWO, THREE, strict=True)]
+
+    assert [Math(at, {"e": expression}, missing_operand).value_of("e") for at in points] == result
+
+
+@pytest.mark.parametrize(
+    "expression", ["FILL(m1, 0)", "SUM(m1)", "AVG([m1])", "m1 ^ m1", "m1 < 1", "1 < m1 < 2", "'1'"]
+)
+def test_unknown_metric_math_is_an_error(expression: str) -> None:
+    with pytest.raises(UnknownExpressionError):
+        Math({"m1": 1}, {"e": expression}, None).value_of("e")
