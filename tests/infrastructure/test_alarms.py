@@ -214,13 +214,20 @@ INCIDENTS: dict[str, dict[str, Scenario]] = {
         "one of 8": together(invoking(times=7), invoking(response="crash")),
         "5 a minute among many": together(invoking(times=100), invoking(times=5, response="crash")),
     },
-    "AuthenticationAlarm": {"21 a minute": invoking(times=21, response="unauthorized")},
+    "AuthenticationAlarm": {
+        "21 a minute": invoking(times=21, response="unauthorized"),
+        "21 reads a minute": invoking(times=21, service="get_agent", response="unauthorized"),
+    },
     "UnknownOutcomesAlarm": {"1 a minute": invoking(response="unverified")},
-    "RateLimiterAlarm": {"1 a minute": invoking(response="uncounted")},
+    "RateLimiterAlarm": {
+        "1 a minute": invoking(response="uncounted"),
+        "1 read a minute": invoking(service="get_agent", response="uncounted"),
+    },
     "TableThrottlesAlarm": {
         "writing agents": measuring("AWS/DynamoDB", "WriteThrottleEvents", "AgentsTable", minutes=2),
         "reading agents": measuring("AWS/DynamoDB", "ReadThrottleEvents", "AgentsTable", minutes=2),
         "reading keys": measuring("AWS/DynamoDB", "ReadThrottleEvents", "ApiKeysTable", minutes=2),
+        "counting requests": measuring("AWS/DynamoDB", "WriteThrottleEvents", "ApiKeysTable", minutes=2),
     },
     "EventsDelayAlarm": {"5 minutes": measuring("AWS/Lambda", "IteratorAge", PUBLISH, value=300_000, minutes=2)},
     "ActivationDelayAlarm": {
