@@ -62,6 +62,7 @@ def _live(deployment: Deployment, say: Callable[[str], None]) -> None:
     usage.activate(deployment, made, say)
     usage.refuse(made, say)
     usage.try_roles(deployment, made, say)
+    lifecycle.change_parameters(deployment, made, say)
     lifecycle.update(deployment, made, say)
     lifecycle.delete(deployment, made, say)
 

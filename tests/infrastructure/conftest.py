@@ -1,4 +1,4 @@
-"""The template as CloudFormation gets it: translated by SAM's own translator, with its conditions decided."""
+"""The template as CloudFormation gets it: transformed by the SAM CLI's own code, with its conditions decided."""
 
 import re
 from collections.abc import Callable, Mapping
