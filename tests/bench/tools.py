@@ -6,11 +6,11 @@ They are installed into an environment of their own. The Runtime Interface Emula
 import subprocess
 import zipfile
 
-from tests.support import venvs
+from tests.support import sam, venvs
 from tests.support.template import ROOT
 
 RUNTIME_CLIENT = "awslambdaric==4.2.2"
-SAM_CLI = "aws-sam-cli==1.170.0"
+SAM_CLI = sam.REQUIREMENT
 
 _VENV = ROOT / ".venv-bench"
 PYTHON = _VENV / "bin" / "python"

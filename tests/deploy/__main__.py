@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.deploy import lifecycle, usage
+from tests.deploy import alerts, lifecycle, usage
 from tests.deploy.adaptations import AdaptationError
 from tests.deploy.cloud import SERVICES, Cloud, NotHeldError
 from tests.deploy.deployment import Deployment
@@ -57,11 +57,13 @@ def _run(source: dict[str, Any], say: Callable[[str], None]) -> None:
 def _live(deployment: Deployment, say: Callable[[str], None]) -> None:
     example = json.loads((ROOT / "events" / "create_agent.json").read_bytes())
     lifecycle.make(deployment, say)
+    alerts.try_rule(deployment, say)
     made = usage.begin(deployment, json.loads(example["body"]), say)
     usage.encrypt_secret(deployment, made, say)
     usage.activate(deployment, made, say)
     usage.refuse(made, say)
     usage.try_roles(deployment, made, say)
+    lifecycle.change_parameters(deployment, made, say)
     lifecycle.update(deployment, made, say)
     lifecycle.delete(deployment, made, say)
 

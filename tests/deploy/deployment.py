@@ -39,6 +39,7 @@ class Deployment:
     def __post_init__(self) -> None:
         """Set what an emulator on this machine needs; all other values are those of a deployment."""
         self.parameters = {"ElevenLabsUrl": elevenlabs.start(), "Architecture": PROCESSOR}
+        self.parameters["AlarmEmail"] = "on-call@example.com"  # it brings more resources
         self.source = copy.deepcopy(self.source)
         self.source["Globals"]["Function"]["Environment"]["Variables"]["ENDPOINT_URL"] = self.cloud.url
         del self.source["Parameters"]["ElevenLabsUrl"]["AllowedPattern"]  # here it has no TLS

@@ -39,25 +39,30 @@ def make(deployment: Deployment, say: Say) -> None:
     say(f"created the stack, {len(deployment.stack.resources())} resources; {deployment.stack.output('ApiUrl')}")
 
 
+def change_parameters(deployment: Deployment, made: Made, say: Say) -> None:
+    """Deploy the same packages with other values of two parameters; the next request obeys them."""
+    before, code = version(deployment), deployment.configuration(API)["CodeSha256"]
+    model = made.example["llmModel"]
+    deployment.deploy("update", {"RateLimitPerMinute": NEW_LIMIT, "AllowedLlmModels": f"{model},new-model"})
+    check(deployment.configuration(API)["CodeSha256"] == code, "the code is the same")
+    policy = expect(made.api.post({**made.example, "llmModel": "new-model"}), 201).header("ratelimit-policy")
+    check(f"q={NEW_LIMIT};" in policy, f"the new limit is in effect, but the response has {policy!r}")
+    say(f"changed a limit and a list, and no code; {ALIAS} named version {before}, now {version(deployment)}")
+    say(f"the next request: 201 with a model that is new in the list, and the new limit of {NEW_LIMIT}")
+
+
 def update(deployment: Deployment, made: Made, say: Say) -> None:
-    """Update the code and a parameter in place."""
+    """Update the code in place."""
     before, places = version(deployment), places_of(deployment)
     with (deployment.packages[API] / "create_agent.py").open("a", encoding="utf-8") as module:
         module.write("#\n")
-    deployment.deploy("update", {"RateLimitPerMinute": NEW_LIMIT})
+    deployment.deploy("update", {})
     check(version(deployment) != before, "the alias names a new version")
     check(places_of(deployment) == places, "nothing is replaced")
-    say(f"updated code and a parameter in place; {ALIAS} named version {before}, now {version(deployment)}")
-    check_updated(deployment, made)
-    say(f"the old agent, API key and Idempotency-Key still work: 201; the new limit of {NEW_LIMIT} is in effect")
-
-
-def check_updated(deployment: Deployment, made: Made) -> None:
-    """Check that everything from before the update still works."""
+    say(f"updated the code in place; {ALIAS} named version {before}, now {version(deployment)}")
     check(stored(deployment, made.agent), "the agent is still in the table")
     check_replay(made)
-    policy = expect(made.api.post(made.example), 201).header("ratelimit-policy")
-    check(f"q={NEW_LIMIT};" in policy, f"the new limit is in effect, but the response has {policy!r}")
+    say("the old agent, API key and Idempotency-Key still work: 201")
 
 
 def version(deployment: Deployment) -> str:

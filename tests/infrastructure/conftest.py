@@ -1,4 +1,4 @@
-"""The template as CloudFormation gets it: translated by SAM's own translator, with its conditions decided."""
+"""The template as CloudFormation gets it: transformed by the SAM CLI's own code, with its conditions decided."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ _NOTHING: dict[str, str] = {"Ref": "AWS::NoValue"}
 class Deployed:
     """What would be deployed with these values of the parameters.
 
-    References stay as they are, also those to parameters; `Fn::If` is decided and `AWS::NoValue` removed.
+    References stay as they are, also those to parameters; conditions are decided and `AWS::NoValue` removed.
     """
 
     def __init__(self, translated: dict[str, Any], parameters: Mapping[str, str]) -> None:
@@ -24,7 +24,11 @@ class Deployed:
         self._values = {name: str(of.get("Default")) for name, of in translated["Parameters"].items()} | dict(
             parameters
         )
-        self.resources: dict[str, Any] = {name: self._decide(of) for name, of in translated["Resources"].items()}
+        self.resources: dict[str, Any] = {
+            name: self._decide(of)
+            for name, of in translated["Resources"].items()
+            if "Condition" not in of or self._holds({"Condition": of["Condition"]})
+        }
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """Return the properties of all resources of a type, by logical id."""
@@ -48,6 +52,8 @@ class Deployed:
                 return self._holds(self._template["Conditions"][value])
             case "Fn::Not":
                 return not self._holds(value[0])
+            case "Fn::Or":
+                return any(map(self._holds, value))
             case "Fn::Equals":
                 left, right = (str(self._values[side["Ref"]] if isinstance(side, dict) else side) for side in value)
                 return left == right

@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
+
 from call_agents.shared.secret_box import encryption_context
 from tests.infrastructure.conftest import Deployed
 
@@ -54,6 +56,14 @@ def test_each_function_has_a_role_that_only_lambda_assumes(deployed: Deploy) -> 
         assert "ManagedPolicyArns" not in properties
 
 
+@pytest.mark.parametrize("boundary", ["", "arn:aws:iam::000000000000:policy/boundary"])
+def test_every_role_has_the_boundary_that_is_given(deployed: Deploy, boundary: str) -> None:
+    roles = deployed(PermissionsBoundary=boundary).of("AWS::IAM::Role")
+    wanted = {"Ref": "PermissionsBoundary"} if boundary else None
+
+    assert {name for name, role in roles.items() if role.get("PermissionsBoundary") != wanted} == set()
+
+
 def test_nothing_is_allowed_to_everybody_or_on_everything(deployed: Deploy) -> None:
     for name, resource in deployed().resources.items():
         for statement in statements(resource):
@@ -72,6 +82,16 @@ def test_whoever_administers_a_key_cannot_use_it(deployed: Deploy) -> None:
         administration, *uses = key["KeyPolicy"]["Statement"]
         assert [action for action in administration["Action"] if not ADMINISTRATION.fullmatch(action)] == []
         assert all("Condition" in statement for statement in uses)
+
+
+@pytest.mark.parametrize(("given", "property_of_the_key"), [("false", None), ("true", True)])
+def test_the_secrets_key_is_for_many_regions_on_request(
+    deployed: Deploy, given: str, property_of_the_key: object
+) -> None:
+    key = deployed(MultiRegionSecretsKey=given).of("AWS::KMS::Key")["SecretsKey"]
+
+    # Not even "false" otherwise: a key that is there already refuses any change of this property.
+    assert key.get("MultiRegion") == property_of_the_key
 
 
 def test_secrets_are_encrypted_and_decrypted_for_one_agent(deployed: Deploy) -> None:

@@ -136,11 +136,33 @@ def test_every_alarm_uses_metrics_that_exist(deployed: Deploy) -> None:
 
 
 @pytest.mark.parametrize("topic", ["", "arn:aws:sns:us-east-1:000000000000:on-call"])
-def test_every_alarm_says_what_to_look_at_and_notifies_the_topic(deployed: Deploy, topic: str) -> None:
-    stack = deployed(AlarmTopicArn=topic)
+@pytest.mark.parametrize("email", ["", "on-call@example.com"])
+def test_alarms_and_changed_access_notify_each_topic(deployed: Deploy, topic: str, email: str) -> None:
+    stack = deployed(AlarmTopicArn=topic, AlarmEmail=email)
+    given = {"AlarmTopicArn": topic, "AlarmTopic": email}
+    topics = [{"Ref": name} for name, value in given.items() if value]
+    rule = stack.of("AWS::Events::Rule").get("SecretsAccessRule")
+
+    assert all(alarm["AlarmActions"] == topics for alarm in stack.of("AWS::CloudWatch::Alarm").values())
+    assert ([target["Arn"] for target in rule["Targets"]] if rule else []) == topics
+
+
+def test_the_topic_of_the_stack_accepts_alarms_and_events(deployed: Deploy) -> None:
+    stack = deployed(AlarmEmail="on-call@example.com")
+    (policy,) = stack.of("AWS::SNS::TopicPolicy").values()
+    alarms, events = policy["PolicyDocument"]["Statement"]
+
+    assert policy["Topics"] == [alarms["Resource"]] == [events["Resource"]] == [{"Ref": "AlarmTopic"}]
+    assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert alarms["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    assert events["Principal"] == {"Service": "events.amazonaws.com"}
+    assert "Condition" not in events  # EventBridge would not be allowed
+
+
+def test_every_alarm_says_what_to_look_at(deployed: Deploy) -> None:
+    stack = deployed()
     for alarm in stack.of("AWS::CloudWatch::Alarm").values():
         assert "Look first at" in alarm["AlarmDescription"]
-        assert alarm.get("AlarmActions") == ([{"Ref": "AlarmTopicArn"}] if topic else None)
         for name in re.findall('saved query "([^"]*)"', alarm["AlarmDescription"]):
             assert name in saved_queries(stack)
 

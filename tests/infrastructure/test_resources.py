@@ -28,8 +28,7 @@ from call_agents.shared.config import Settings
 from call_agents.shared.http import AGENTS_PATH
 from call_agents.shared.invocation import Frame, operator_result
 from tests.infrastructure.conftest import Deployed
-from tests.support import sam
-from tests.support.template import ROOT, load_template, read
+from tests.support.template import ROOT, load_template
 
 Deploy = Callable[..., Deployed]
 
@@ -37,7 +36,7 @@ TEMPLATE = load_template()
 CONTENT = TEMPLATE.content
 FUNCTIONS = TEMPLATE.resources("AWS::Serverless::Function")
 
-READ_BY_OTHERS = {"RES_OPTIONS", "CONFIGURATION"}
+READ_BY_OTHERS = {"RES_OPTIONS", "PARAMETERS"}
 """Variables of the C library and of SAM."""
 
 
@@ -201,20 +200,37 @@ def test_concurrency_is_reserved_on_request(deployed: Deploy, given: str, reserv
     assert function.get("ReservedConcurrentExecutions") == reserved
 
 
-def versions(stack: Deployed) -> set[str]:
-    """Return the logical ids of the published versions."""
-    return set(stack.of("AWS::Lambda::Version"))
+def published_parameters() -> set[tuple[str, str]]:
+    """Return the functions that are published in versions, each with the parameters that a version depends on."""
+    found = set()
+    for function, properties in FUNCTIONS.items():
+        if "AutoPublishAlias" in properties:
+            variables = {**properties["Environment"]["Variables"], "PARAMETERS": None}
+            no_part_of_it = {"ReservedConcurrentExecutions": None, "DeploymentPreference": None}
+            version = {**properties, "Environment": variables, **no_part_of_it}
+            names = re.findall(r"(?:'Ref': '|\$\{)(\w+)", f"{CONTENT['Globals']}{version}")
+            found |= {(function, name) for name in names if name in CONTENT["Parameters"]}
+    return found
 
 
-def test_a_changed_parameter_needs_a_changed_number(deployed: Deploy) -> None:
-    before = versions(deployed())
-    # When this fails, SAM publishes changed parameters itself, and CONFIGURATION can be deleted.
-    assert versions(deployed(RateLimitPerMinute="77")) == before
+def versions(stack: Deployed) -> dict[str, str]:
+    """Return the logical ids of the published versions, by function."""
+    return {of["FunctionName"]["Ref"]: version for version, of in stack.of("AWS::Lambda::Version").items()}
 
-    changed = json.loads(json.dumps(read(ROOT / "template.yaml"), default=str))
-    changed["Globals"]["Function"]["Environment"]["Variables"]["CONFIGURATION"] = "2"
-    code = dict.fromkeys(sam.functions(changed), "s3://bucket/package.zip")
-    assert versions(Deployed(sam.translate(changed, code, {}), {})).isdisjoint(before)
+
+@pytest.mark.parametrize(("function", "parameter"), sorted(published_parameters()))
+def test_a_changed_parameter_publishes_a_version(deployed: Deploy, function: str, parameter: str) -> None:
+    definition = CONTENT["Parameters"][parameter]
+    default = str(definition["Default"])
+    changed = next(value for value in definition.get("AllowedValues", [f"{default}1"]) if value != default)
+
+    assert versions(deployed(**{parameter: changed}))[function] != versions(deployed())[function]
+
+
+def test_unchanged_parameters_publish_no_version(deployed: Deploy) -> None:
+    defaults = {name: str(of["Default"]) for name, of in CONTENT["Parameters"].items()}
+
+    assert versions(deployed(**defaults)) == versions(deployed())
 
 
 def test_the_template_has_no_yaml_that_cloudformation_lacks() -> None:

@@ -1,4 +1,4 @@
-"""SAM's own translator: from a SAM template to what CloudFormation takes."""
+"""The template's two transforms, by the SAM CLI's own code: from a SAM template to what CloudFormation takes."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from typing import Any
 from tests.support import venvs
 from tests.support.template import ROOT
 
-REQUIREMENT = "aws-sam-translator==1.115.0"
+REQUIREMENT = "aws-sam-cli==1.170.0"
 REGION = "us-east-1"
 
 _VENV = ROOT / ".venv-translator"
@@ -45,7 +45,7 @@ def translate(template: Mapping[str, Any], code: Mapping[str, str], parameters: 
     Returns
     -------
     dict
-        The template without its transform.
+        The template without its transforms.
 
     Raises
     ------

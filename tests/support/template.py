@@ -71,9 +71,11 @@ class Template:
         return {event["Properties"]["Path"]: name for name, event in events if event["Type"] == "HttpApi"}
 
     def resolve(self, value: str | dict[str, str]) -> str:
-        """Resolve a literal, ``!Ref`` or ``!Sub``."""
+        """Resolve a literal, ``!Ref`` or ``!Sub``. `sam local` leaves AWS::LanguageExtensions' functions empty."""
         if isinstance(value, str):
             return value
+        if "Fn::ToJsonString" in value:
+            return ""
         if "Fn::Sub" in value:
             return _REFERENCE.sub(lambda match: self._reference(match[1]), value["Fn::Sub"])
         return self._reference(value["Ref"])
