@@ -9,7 +9,7 @@ It is invoked by people with IAM rights, never by the API::
     {"action": "revoke", "workspaceId": …, "keyId": …}
     {"action": "list",   "workspaceId": …, "after"?: …}
 
-A list has pages of 100 keys; with ``after`` in its body there are more: send the command again with it.
+A list has pages of 100 keys; with ``after`` in its body there may be more: send the command again with it.
 
 The result is ``{"statusCode", "body"}``. The body of ``issue`` and ``rotate`` shows the new key, this once.
 """
@@ -239,7 +239,10 @@ def rotate(command: Rotate, app: Application, invocation: Invocation) -> dict[st
 
 
 def limit(command: Limit, app: Application, invocation: Invocation) -> dict[str, Any]:
-    """Give a key limits of its own, or the deployment's again. They count from the next request on."""
+    """Give a key limits of its own, or the deployment's again.
+
+    They count from the next request on, or from the next minute if a request begins one at this very moment.
+    """
     invocation.log["keyId"] = command.key_id
     record = app.keys.find(command.workspace_id, command.key_id)
     return public_view(app.keys.set_limits(record, command.of_record()), app.now())

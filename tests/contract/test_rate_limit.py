@@ -1,8 +1,9 @@
-"""No API key sends more requests in a minute than the deployment allows."""
+"""No API key sends more requests or kilobytes in a minute than its limits allow."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from threading import Event
 from zlib import crc32
 
@@ -152,15 +153,34 @@ def test_a_minute_that_another_request_has_just_begun_goes_on(at: At) -> None:
     assert remaining == ['"default";r=2;t=60', '"default";r=1;t=60']
 
 
-def test_a_clock_that_is_behind_begins_no_minute_anew(at: At) -> None:
-    responses = [at(seconds).post() for seconds in (60, 59.5, 60, 59.5)]
+@pytest.mark.parametrize("behind", [0.5, 299])
+def test_a_clock_that_is_behind_begins_no_minute_anew(at: At, behind: float) -> None:
+    responses = [at(seconds).post() for seconds in (300, 300 - behind, 300, 300 - behind)]
 
     assert [response.status for response in responses] == [201] * LIMIT + [429]
-    assert responses[-1].headers["RateLimit"] == '"default";r=0;t=61'
+    assert responses[-1].headers["RateLimit"] == f'"default";r=0;t={ceil(60 + behind)}'
+
+
+def test_a_minute_that_an_operator_ended_and_another_request_began(at: At, client: Client, manage: Manage) -> None:
+    at(0).post()
+    key_id = client.key.split("_")[2]
+    seen: list[int] = []
+    limiter = at(0).app.access.rate_limiter
+    assert limiter
+
+    def interfere(**_: object) -> None:
+        seen.append(len(seen))
+        if len(seen) == 1:  # before the request continues its minute
+            manage(action="limit", workspaceId="workspace-a", keyId=key_id, requestsPerMinute=9)
+        if len(seen) == 2:  # before it begins one
+            replace(client, app=replace(client.app, now=lambda: NOON)).post()
+
+    limiter.client.meta.events.register("before-call.dynamodb.UpdateItem", interfere)
+    assert at(0).post().headers["RateLimit"] == '"default";r=7;t=60'
 
 
 def test_a_minute_far_in_the_future_ends_with_the_next_request(at: At) -> None:
-    assert at(86_400).post().status == 201
+    assert at(360).post().status == 201
     assert at(0).post().headers["RateLimit"] == '"default";r=2;t=60'
 
 
@@ -290,12 +310,15 @@ def test_a_limiter_that_responds_too_slowly_fails_open(limited: Client) -> None:
     impatient = replace(limited, app=replace(limited.app, access=replace(limited.app.access, count_seconds=0.05)))
     events = limited.app.access.rate_limiter.client.meta.events
 
+    ended = Event()
+
     def wait(**_: object) -> None:
-        Event().wait(5)
+        ended.wait(5)
 
     events.register_first("before-send", wait)
     with recorded_output() as output:
         assert impatient.post().status == 201
+    ended.set()
 
     assert output.lines[0]["rateLimiterFailure"] == "out of time"
 

@@ -21,7 +21,7 @@ from call_agents.agents import elevenlabs
 from call_agents.agents.activation import build_activation
 from call_agents.agents.agent import PENDING
 from call_agents.agents.events import SOURCE
-from call_agents.api_keys.rate_limit import COUNTERS
+from call_agents.api_keys.rate_limit import COUNTERS, Budget, begin_request, continue_request
 from call_agents.api_keys.store import INDEX
 from call_agents.shared.aws import CLIENT_CONFIG, MAX_ATTEMPTS, dynamodb_client
 from call_agents.shared.config import Settings
@@ -183,6 +183,15 @@ def test_counting_may_change_nothing_but_the_counters(role: str) -> None:
     (count,) = (statement for statement in policy["Statement"] if statement["Sid"] == "CountRequests")
 
     assert count["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:Attributes": ["keyHash", *COUNTERS]}}
+
+
+def test_counting_names_only_what_its_roles_may_use() -> None:
+    requests = (continue_request("", "", 0, 1), begin_request("", "", 0, Budget(1, 1), 1))
+    expressions = [request[part] for request in requests for part in ("UpdateExpression", "ConditionExpression")]
+    named = set(re.findall(r"(?<![:\w])[a-z]+[A-Z]\w*", " ".join(expressions)))
+
+    assert named == {"keyHash", *COUNTERS}
+    assert all("ExpressionAttributeNames" not in request for request in requests)
 
 
 def test_counting_does_not_write_to_the_index_of_keys() -> None:

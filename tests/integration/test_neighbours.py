@@ -1,4 +1,4 @@
-"""Keys at their limits leave the tables' capacity to other workspaces."""
+"""Keys at their limits leave the capacity of the table of agents to other workspaces."""
 
 from collections import Counter
 from collections.abc import Callable

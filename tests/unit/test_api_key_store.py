@@ -77,6 +77,17 @@ def test_a_key_that_the_index_still_has_is_not_found(store: ApiKeyStore) -> None
     assert store.list_page("workspace-a") == ([], None)
 
 
+def test_a_key_that_was_deleted_meanwhile_is_not_made_again(store: ApiKeyStore, stage: Stage) -> None:
+    record = store.add(made())
+    stage.clients.dynamodb.delete_item(TableName="ApiKeysTable", Key={"keyHash": {"S": record["keyHash"]}})
+
+    with pytest.raises(NotFound):
+        store.revoke(record, NOON)
+    with pytest.raises(NotFound):
+        store.set_limits(record, {})
+    assert store.find_by_hash(record["keyHash"]) is None
+
+
 def test_a_page_that_is_read_in_part_is_unavailable(store: ApiKeyStore) -> None:
     store.add(made())
     part = {"Responses": {"ApiKeysTable": []}, "UnprocessedKeys": {"ApiKeysTable": {"Keys": []}}}

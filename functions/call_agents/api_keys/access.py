@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 
-_TOO_MANY = "This API key has sent too many requests. Wait 1 s, then send this one again."
+_TOO_MANY = "There are too many requests right now. Wait 1 s, then send this one again."
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Access:
         return caller
 
     def _count(
-        self, limiter: RateLimiter, key_hash: str, kilobytes: int, now: datetime, invocation: Invocation
+        self, limiter: RateLimiter, hash_of_key: str, kilobytes: int, now: datetime, invocation: Invocation
     ) -> Caller:
         """Identify the caller and count the request. If counting fails, the request proceeds uncounted.
 
@@ -93,14 +93,14 @@ class Access:
         because an unknown key must cost no write.
         """
         record = None
-        if not limiter.has_counted(key_hash, now):
-            record = self.keys.find_by_hash(key_hash)
+        if not limiter.has_counted(hash_of_key, now):
+            record = self.keys.find_by_hash(hash_of_key)
             _identify(record, now, invocation)
         try:
-            counted = run_in_time(lambda: limiter.count(key_hash, record, kilobytes, now), self.count_seconds)
+            counted = run_in_time(lambda: limiter.count(hash_of_key, record, kilobytes, now), self.count_seconds)
         except (InternalError, ServiceUnavailable) as error:
             invocation.log["rateLimiterFailure"] = error.internal
-            caller = _identify(record or self.keys.find_by_hash(key_hash), now, invocation)
+            caller = _identify(record or self.keys.find_by_hash(hash_of_key), now, invocation)
             if isinstance(error, Throttled):  # there are too many requests to count them
                 raise RateLimitExceeded(_TOO_MANY, 1, iso(now + timedelta(seconds=1)), {}) from None
             return caller

@@ -1,8 +1,8 @@
 """The budget of an API key: requests and kilobytes in a minute, counted with one conditional write to DynamoDB.
 
 The key's own record says what is left of the budget, and in which minute. So one write counts a request and returns the
-record, which tells who the caller is. While the table works, no more than the budget passes in a minute of one clock;
-but the clocks of environments differ, and around the turn of a minute twice the budget can pass within seconds.
+record, which tells who the caller is. While the table can be written, no more than the budget passes in a minute of the
+clock that is furthest ahead; around the turn of a minute, twice the budget can pass within seconds.
 """
 
 from dataclasses import dataclass, field
@@ -27,6 +27,9 @@ COUNTERS = ("countedMinute", "requestsLeft", "kilobytesLeft")
 
 UNLIMITED = 999_999_999
 """A budget that nobody can use up in a minute."""
+
+_CLOCKS_DIFFER = 5
+"""Minutes by which a clock may be ahead of another. A clock that is behind does not begin an earlier minute again."""
 
 _MAX_WRITES = 3
 """A request finds another minute than expected, begins a new one, and meets another request that has just done so."""
@@ -127,7 +130,7 @@ class RateLimiter:
                 if kilobytes > budget.kilobytes:
                     return Counted(record, is_within_budget=False)
                 request = begin_request(self.table, key_hash, minute, budget, kilobytes)
-            record, succeeded = self._write(request)
+            record, succeeded = self._write(request, key_hash)
             if succeeded:
                 self._remember(key_hash, minute)
                 return Counted(record, is_within_budget=True)
@@ -135,14 +138,15 @@ class RateLimiter:
                 return Counted(record, is_within_budget=False)
         raise ServiceUnavailable(internal="UpdateItem: the minute keeps changing")
 
-    def _write(self, request: "UpdateItemInputTypeDef") -> tuple[Record, bool]:
+    def _write(self, request: "UpdateItemInputTypeDef", key_hash: str) -> tuple[Record, bool]:
         """Write; return the record and whether the condition was met."""
         try:
             with translate_errors("UpdateItem"):
                 return from_item(self.client.update_item(**request)["Attributes"]), True
         except self.client.exceptions.ConditionalCheckFailedException as error:
             item = cast("dict[str, Any]", error.response).get("Item")
-        if item is None:
+        if item is None:  # the key was deleted, or the response is incomplete: a read will tell
+            self.minutes.pop(key_hash, None)
             raise ServiceUnavailable(internal="UpdateItem: condition failed but the response has no item")
         return from_item(item), False
 
@@ -152,7 +156,7 @@ class RateLimiter:
         self.minutes[key_hash] = minute
 
     def headers(self, caller: Caller, counted: Counted, kilobytes: int, now: datetime) -> dict[str, str]:
-        """Return the RateLimit headers for a request that was counted.
+        """Return the RateLimit headers, or refuse the request.
 
         Parameters
         ----------
@@ -197,9 +201,9 @@ def continue_request(table: str, key_hash: str, minute: int, kilobytes: int) -> 
     return {
         **_update(table, key_hash),
         "UpdateExpression": "SET requestsLeft = requestsLeft - :one, kilobytesLeft = kilobytesLeft - :size",
-        "ConditionExpression": "countedMinute BETWEEN :minute AND :next"
+        "ConditionExpression": "countedMinute BETWEEN :minute AND :latest"
         " AND requestsLeft >= :one AND kilobytesLeft >= :size",
-        "ExpressionAttributeValues": _numbers(minute=minute, next=minute + 1, one=1, size=kilobytes),
+        "ExpressionAttributeValues": _numbers(minute=minute, latest=minute + _CLOCKS_DIFFER, one=1, size=kilobytes),
     }
 
 
@@ -209,9 +213,12 @@ def begin_request(table: str, key_hash: str, minute: int, budget: Budget, kiloby
         **_update(table, key_hash),
         "UpdateExpression": "SET countedMinute = :minute, requestsLeft = :requests, kilobytesLeft = :kilobytes",
         "ConditionExpression": "attribute_exists(keyHash) AND"
-        " (attribute_not_exists(countedMinute) OR countedMinute < :minute OR countedMinute > :next)",
+        " (attribute_not_exists(countedMinute) OR countedMinute < :minute OR countedMinute > :latest)",
         "ExpressionAttributeValues": _numbers(
-            minute=minute, next=minute + 1, requests=budget.requests - 1, kilobytes=budget.kilobytes - kilobytes
+            minute=minute,
+            latest=minute + _CLOCKS_DIFFER,
+            requests=budget.requests - 1,
+            kilobytes=budget.kilobytes - kilobytes,
         ),
     }
 
@@ -242,5 +249,6 @@ def _minute(now: datetime) -> int:
 
 
 def _counts(record: Record, minute: int) -> bool:
-    """Return True when a record counts this minute, or the next one: another clock may be ahead of ours."""
-    return record.get("countedMinute") in {minute, minute + 1}
+    """Return True when a record counts this minute, or a later one of a clock that is ahead."""
+    counted = record.get("countedMinute")
+    return isinstance(counted, int) and minute <= counted <= minute + _CLOCKS_DIFFER

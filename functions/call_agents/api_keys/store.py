@@ -30,6 +30,8 @@ LIMITS = ("requestsPerMinute", "kilobytesPerMinute")
 
 INDEX = "byWorkspace"
 
+_NO_SUCH_KEY = "There is no key with this keyId in this workspace. If it was issued a second ago, try again."
+
 MAX_PAGE = 100
 """Keys in a page of a list. Source: DynamoDB API Reference, "BatchGetItem"."""
 
@@ -83,8 +85,8 @@ class NewKey:
 def public_view(record: Record, now: datetime) -> dict[str, Any]:
     """Return what operators see of a record: its state and times, never the hash."""
     view = {name: value for name, value in record.items() if name not in {"keyHash", *COUNTERS}}
-    if "countedMinute" in record:
-        minute = record["countedMinute"]
+    minute = record.get("countedMinute")
+    if isinstance(minute, int):
         view["lastUsed"] = datetime.fromtimestamp(minute * WINDOW_SECONDS, UTC).date().isoformat()
     expires_at = record.get("expiresAt")
     if expires_at is not None:
@@ -135,14 +137,14 @@ class ApiKeyStore:
         Returns
         -------
         list of Record, str or None
-            At most `MAX_PAGE` records, oldest first, and the id to continue after; None at the end.
+            At most `MAX_PAGE` records, sorted by age, and the id to continue after; None at the end.
 
         Raises
         ------
         ServiceUnavailable
             When DynamoDB throttled, failed or timed out.
         """
-        first = "0"  # every id is longer, and so it is greater
+        first = "0"  # no character comes before 0, and every id is longer, so every id is greater
         with translate_errors("Query"):
             page = self.client.query(**index_request(self.table, workspace_id, "keyId > :keyId", after or first))
             found = page["Items"]
@@ -173,9 +175,7 @@ class ApiKeyStore:
             found = self.client.query(**index_request(self.table, workspace_id, "keyId = :keyId", key_id))["Items"]
         record = self.find_by_hash(found[0]["keyHash"]["S"]) if found else None
         if record is None:
-            raise NotFound(
-                "There is no key with this keyId in this workspace. If it was issued a second ago, try again."
-            )
+            raise NotFound(_NO_SUCH_KEY)
         return record
 
     def add(self, new: NewKey) -> Record:
@@ -242,16 +242,10 @@ class ApiKeyStore:
         """
         if record["status"] == REVOKED:
             return record
-        with translate_errors("UpdateItem"):
-            response = self.client.update_item(
-                TableName=self.table,
-                Key={"keyHash": {"S": record["keyHash"]}},
-                UpdateExpression="SET #status = :revoked, revokedAt = :now",
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={":revoked": {"S": REVOKED}, ":now": {"S": iso(now)}},
-                ReturnValues="ALL_NEW",
-            )
-        return from_item(response["Attributes"])
+        request = self._change(record, "SET #status = :revoked, revokedAt = :now")
+        request["ExpressionAttributeNames"] = {"#status": "status"}
+        request["ExpressionAttributeValues"] = {":revoked": {"S": REVOKED}, ":now": {"S": iso(now)}}
+        return self._update(request)
 
     def set_limits(self, record: Record, limits: Mapping[str, int]) -> Record:
         """Replace a key's own limits and return its record. Without a limit, the deployment's is its limit.
@@ -264,16 +258,27 @@ class ApiKeyStore:
         sets = ", ".join(f"{name} = :{name}" for name in limits)
         # Without its counters, the next request begins a minute with the new limits.
         removes = [*(name for name in LIMITS if name not in limits), *COUNTERS]
-        request: UpdateItemInputTypeDef = {
-            "TableName": self.table,
-            "Key": {"keyHash": {"S": record["keyHash"]}},
-            "UpdateExpression": f"REMOVE {', '.join(removes)}" + (f" SET {sets}" if sets else ""),
-            "ReturnValues": "ALL_NEW",
-        }
+        request = self._change(record, f"REMOVE {', '.join(removes)}" + (f" SET {sets}" if sets else ""))
         if limits:
             request["ExpressionAttributeValues"] = {f":{name}": {"N": str(value)} for name, value in limits.items()}
-        with translate_errors("UpdateItem"):
-            return from_item(self.client.update_item(**request)["Attributes"])
+        return self._update(request)
+
+    def _change(self, record: Record, expression: str) -> "UpdateItemInputTypeDef":
+        """Build a write that changes a record. It fails when the record was deleted meanwhile."""
+        return {
+            "TableName": self.table,
+            "Key": {"keyHash": {"S": record["keyHash"]}},
+            "UpdateExpression": expression,
+            "ConditionExpression": "attribute_exists(keyHash)",
+            "ReturnValues": "ALL_NEW",
+        }
+
+    def _update(self, request: "UpdateItemInputTypeDef") -> Record:
+        try:
+            with translate_errors("UpdateItem"):
+                return from_item(self.client.update_item(**request)["Attributes"])
+        except self.client.exceptions.ConditionalCheckFailedException:
+            raise NotFound(_NO_SUCH_KEY) from None
 
     def _new_record(self, record: Record) -> "TransactWriteItemTypeDef":
         condition = "attribute_not_exists(keyHash)"
