@@ -9,44 +9,40 @@ dark.addEventListener("change", followSystem);
 followSystem();
 
 function plugin({ React }) {
-  const { createElement: make, useEffect, useState } = React;
+  const { createElement: make, Fragment, useEffect, useState } = React;
 
-  const fold = (title, ...content) => make("details", null, make("summary", null, title), ...content);
+  const fold = (title, content, className) => make("details", { className }, make("summary", null, title), content);
 
-  const folded = (title) => (Original) => (props) => fold(title, make(Original, props));
+  const info = (Original) => (props) => fold("About this API", make(Original, props));
 
-  // The headers have all they need. They are rows of one table with the rest, so CSS hides them by this element.
-  const parameters = (Original) => (props) => [
-    make("details", { className: "headers", key: "headers" }, make("summary", null, "Headers")),
-    make(Original, { ...props, key: "parameters" }),
-  ];
+  // The headers are filled in. They are rows of the table of all parameters, so the style sheet hides them while this
+  // element is closed.
+  const parameters = (Original) => (props) =>
+    make(Fragment, null, fold("Headers", null, "headers"), make(Original, props));
 
+  // The live response, apart from the description of all responses.
   const responses = (Original, { getComponent }) => (props) => {
     const response = props.tryItOutResponse;
-    return [
-      make(
-        "div",
-        { className: "live", key: "live" },
-        isPending(response) && make(Activation, { ...props, response, key: response.get("text") }),
-        response ? make(getComponent("liveResponse"), { ...props, response }) : "The response appears here.",
-      ),
-      make("div", { className: "codes", key: "codes" }, fold("Response codes", make(Original, { ...props, tryItOutResponse: null }))),
-    ];
+    const live = response ? make(getComponent("liveResponse"), { ...props, response }) : "The response appears here.";
+    const activation = isPending(response) && make(Activation, { ...props, response, key: response.get("text") });
+    const codes = fold("Response codes", make(Original, { ...props, tryItOutResponse: null }), "codes");
+    return make(Fragment, null, make("div", { className: "live" }, activation, live), codes);
   };
 
-  const isPending = (response) => response?.get("status") === 201 && JSON.parse(response.get("text")).status === "pending";
+  const isPending = (response) =>
+    response?.get("status") === 201 && JSON.parse(response.get("text")).status === "pending";
 
   // Reads an agent until its own ElevenLabs key was tried.
   function Activation({ response, specSelectors, path, method }) {
     const [agent, setAgent] = useState(JSON.parse(response.get("text")));
     const url = response.getIn(["headers", "location"]);
     const headers = specSelectors.requestFor(path, method).get("headers").toJS();
+    const read = async () => setAgent(await (await fetch(url, { headers })).json());
     useEffect(() => {
-      if (agent.status !== "pending") return undefined;
-      const timer = setTimeout(() => fetch(url, { headers }).then((read) => read.json()).then(setAgent), READ_AGAIN_MILLISECONDS);
-      return () => clearTimeout(timer);
+      if (agent.status === "pending") setTimeout(read, READ_AGAIN_MILLISECONDS);
     }, [agent]);
-    return fold(`GET ${url}: ${agent.status ?? agent.message}`, make("pre", { className: "microlight" }, JSON.stringify(agent, null, 2)));
+    const result = make("pre", { className: "microlight" }, JSON.stringify(agent, null, 2));
+    return fold(`GET ${url}: ${agent.status ?? agent.message}`, result);
   }
 
   // One operation is open at a time, so that it fits on the screen.
@@ -62,7 +58,7 @@ function plugin({ React }) {
       requestSnippetGenerator_javascript: javascript,
     },
     statePlugins: { layout: { wrapActions: { show } } },
-    wrapComponents: { InfoContainer: folded("About this API"), parameters, responses },
+    wrapComponents: { InfoContainer: info, parameters, responses },
   };
 }
 

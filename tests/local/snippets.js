@@ -7,7 +7,8 @@ const literal = (text) => JSON.stringify(text); // of Python and of JavaScript
 const lacksKey = (request) => request.get("method") === "POST" && !request.hasIn(["headers", "Idempotency-Key"]);
 
 const headerLines = (request, newKey) => {
-  const lines = Object.entries(request.get("headers").toJS()).map(([name, value]) => `    ${literal(name)}: ${literal(value)},`);
+  const headers = Object.entries(request.get("headers").toJS());
+  const lines = headers.map(([name, value]) => `    ${literal(name)}: ${literal(value)},`);
   if (lacksKey(request)) lines.push(`    "Idempotency-Key": ${newKey}`);
   return lines.join("\n");
 };
