@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from tests.support import venvs
 from tests.support.server import Server
 from tests.support.template import ROOT
 
-PYTHON_GENERATOR = "openapi-python-client==0.29.1"
-TYPESCRIPT_GENERATOR = ("@hey-api/openapi-ts@0.99.0", "typescript@5.9.3", "@types/node@20.19.25")
+_README = (ROOT / "tests/README.md").read_text("utf-8")
+FOR_PYTHON, FOR_TYPESCRIPT = re.findall(r"^(?:pip|npm) install .+", _README, re.MULTILINE)
+NODE_TYPES = "@types/node@20.19.25"
 
 _HERE = Path(__file__).parent
 _DOCUMENT = ROOT / "tests/contract/openapi/openapi.json"
@@ -42,31 +44,36 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> str:
     return ended.stdout
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the OpenAPI document."""
+    shutil.copy(_DOCUMENT, tmp_path)
+    return tmp_path
+
+
 def caller(server: Server) -> list[str]:
     return [server.origin, server.headers["x-api-key"], server.headers["x-workspace-id"]]
 
 
 def test_the_python_client_creates_an_agent_and_reads_it_back(
-    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    server: Server, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    venvs.install(_VENV, PYTHON_GENERATOR)
+    venvs.install(_VENV, FOR_PYTHON.split()[2])
     programs = _VENV / "bin"
-    generated = tmp_path / "client"
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    options = ["--path", str(_DOCUMENT), "--output-path", str(generated), "--fail-on-warning"]
-    run(programs / "openapi-python-client", "generate", *options, cwd=tmp_path, PATH=path)
+    run("sh", "-c", FOR_PYTHON, cwd=folder, PATH=path)
 
     program = _HERE / "python_client.py"
-    check(run(programs / "python", program, *caller(server), cwd=tmp_path, PYTHONPATH=str(generated)), capsys)
+    check(run(programs / "python", program, *caller(server), cwd=folder, PYTHONPATH=str(folder / "client")), capsys)
 
 
 def test_the_typescript_client_creates_an_agent_and_reads_it_back(
-    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    server: Server, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "package.json").write_text("{}")
-    (tmp_path / "main.ts").write_bytes((_HERE / "typescript_client.ts").read_bytes())
-    run("npm", "install", "--no-audit", "--no-fund", *TYPESCRIPT_GENERATOR, cwd=tmp_path)
-    run("npx", "openapi-ts", "-i", _DOCUMENT, "-o", "client", cwd=tmp_path)
-    run("npx", "tsc", "--strict", "--target", "es2022", "--module", "nodenext", "main.ts", cwd=tmp_path)
+    (folder / "package.json").write_text("{}")
+    (folder / "main.ts").write_bytes((_HERE / "typescript_client.ts").read_bytes())
+    run("sh", "-c", FOR_TYPESCRIPT, cwd=folder)
+    run("npm", "install", NODE_TYPES, cwd=folder)
+    run("npx", "tsc", "--strict", "--target", "es2022", "--module", "nodenext", "main.ts", cwd=folder)
 
-    check(run("node", "main.js", *caller(server), cwd=tmp_path), capsys)
+    check(run("node", "main.js", *caller(server), cwd=folder), capsys)

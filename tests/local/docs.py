@@ -1,5 +1,6 @@
 """The page that documents the API and tries it out, for a local run: Swagger UI, from its package, not the network."""
 
+import json
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
 PATH = "/docs"
 _HEADERS = {
     "Cache-Control": "no-store",  # the next server has another key
-    "Content-Security-Policy": "default-src 'self' 'unsafe-inline'; img-src 'self' data:",  # no network
+    # No network, and no scripts but these.
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
 }
+_HERE = Path(__file__).parent
+_FILES = {"docs.css": "text/css", "docs.js": "text/javascript", "snippets.js": "text/javascript"}
 _SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
 
 
@@ -37,12 +41,14 @@ def with_docs(api: "WSGIApplication", key: str) -> "WSGIApplication":
     WSGIApplication
         Both.
     """
-    page = Template((Path(__file__).parent / "docs.html").read_text("utf-8")).substitute(key=key)
-    document = (ROOT / "tests/contract/openapi/openapi.json").read_bytes()
+    page = Template((_HERE / "docs.html").read_text("utf-8")).substitute(key=key)
+    document = json.loads((ROOT / "tests/contract/openapi/openapi.json").read_text("utf-8"))
+    document["servers"] = [{"url": "/"}]  # the page calls this one only
     pages: dict[str, WSGIApplication] = {
         "/": redirect(PATH),
-        PATH: Response(page, headers=_HEADERS, content_type="text/html; charset=utf-8"),
-        "/openapi.json": Response(document, headers=_HEADERS, content_type="application/json"),
+        PATH: _response(page, "text/html"),
+        "/openapi.json": _response(json.dumps(document), "application/json"),
+        **{f"{PATH}/{name}": _response((_HERE / name).read_text("utf-8"), kind) for name, kind in _FILES.items()},
     }
 
     @Request.application
@@ -54,3 +60,7 @@ def with_docs(api: "WSGIApplication", key: str) -> "WSGIApplication":
         return pages[request.path] if is_here else Response("Open this page as http://127.0.0.1", 403)
 
     return SharedDataMiddleware(application, {f"{PATH}/ui": str(_SWAGGER_UI)})
+
+
+def _response(text: str, media_type: str) -> Response:
+    return Response(text, headers=_HEADERS, mimetype=media_type)

@@ -15,6 +15,19 @@ from tests.support.template import ROOT
 
 Errors = Mapping[int, list[type[ApiError]]]
 
+_SERVERS = [
+    {
+        "url": "https://{apiId}.execute-api.{region}.amazonaws.com",
+        "description": "A deployment; `sam deploy` prints its URL.",
+        "variables": {"apiId": {"default": "abc123"}, "region": {"default": "us-east-1"}},
+    },
+    {
+        "url": "http://127.0.0.1:{port}",
+        "description": "The local run.",
+        "variables": {"port": {"default": "3000"}},
+    },
+]
+
 _UNDESCRIBED = {errors.Conflict, errors.NotFound, errors.MethodNotAllowed}
 """Errors of operators' commands, and of other paths and methods."""
 
@@ -93,6 +106,7 @@ def document() -> dict[str, Any]:
             "description": prose(_DESCRIPTION),
             "license": {"name": project["license"], "identifier": project["license"]},
         },
+        "servers": _SERVERS,
         "paths": {
             AGENTS_PATH: {"post": _create(creating)},
             f"{AGENTS_PATH}/{{agentId}}": {"get": _get(reading)},
