@@ -211,9 +211,18 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
 
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr == (
-        "tests.local: the module botocore is missing. Run: python3 -m venv .venv && .venv/bin/pip install -q -e "
-        "'.[dev]'; then use .venv/bin/python.\n"
+        "tests.local: the module botocore is missing. Run: python3 -m venv .venv && "
+        ".venv/bin/python -m tests.install local; then use .venv/bin/python.\n"
     )
+
+
+@pytest.mark.parametrize("module", ["tests.install", "tests.local"])
+def test_an_older_python_is_named_before_anything_else(module: str) -> None:
+    program = f"import runpy, sys; sys.version_info = (3, 9); runpy.run_module('{module}', run_name='__main__')"
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (1, "", 1)
+    assert "Python 3.11 or later is needed: this is " in run.stderr
 
 
 @pytest.fixture
