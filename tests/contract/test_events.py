@@ -10,11 +10,14 @@ import pytest
 
 from tests.local import aws
 from tests.support.client import Client, Stage
+from tests.support.logs import FUNCTIONS
 from tests.support.template import ROOT
 
 STATUS = {
+    "activate_agent": None,  # it returns messages that failed, and no status
     "create_agent": 201,
     "create_agent_11labs_byo": 201,
+    "create_agent_11labs_byo_invalid_key": 201,
     "create_agent_base64": 201,
     "create_agent_idempotent": 201,
     "create_agent_invalid": 400,
@@ -26,6 +29,7 @@ STATUS = {
     "issue_api_key": 201,
     "limit_api_key": 200,
     "list_api_keys": 200,
+    "publish_agent_events": None,  # the same
     "retry_agents": 200,
     "revoke_api_key": 200,
     "rotate_api_key": 201,
@@ -51,7 +55,7 @@ def test_every_event_shows_what_it_is_there_for() -> None:
     results = dict(zip(STATUS, found, strict=True))
 
     assert {path.stem for path in (ROOT / "events").glob("*.json")} == set(STATUS)
-    assert {name: result["statusCode"] for name, result in results.items()} == STATUS
+    assert {name: result.get("statusCode") for name, result in results.items()} == STATUS
     # The idempotent event is replayed.
     assert again["body"] == results["create_agent_idempotent"]["body"]
     assert again["headers"]["Idempotent-Replayed"] == "true"
@@ -68,9 +72,16 @@ def test_every_event_shows_what_it_is_there_for() -> None:
         "gapBetweenEachAttemptForSmartCallback[0].hours",
         "settings.speed",
     }
-    # The agent with its own key has been tried meanwhile, and is ready.
-    assert results["create_agent_11labs_byo"]["body"]["status"] == "pending"
-    assert results["retry_agents"]["body"]["agentIds"] == []
+    # Keys have been tried meanwhile: one agent is ready, and the other is in error and can be retried.
+    accepted, refused = (results[f"create_agent_11labs_byo{of}"]["body"] for of in ("", "_invalid_key"))
+    assert (accepted["status"], refused["status"]) == ("pending", "pending")
+    assert results["retry_agents"]["body"]["agentIds"] == [refused["_id"]]
+    assert results["activate_agent"] == results["publish_agent_events"] == {"batchItemFailures": []}
+    assert accepted["_id"] in (ROOT / "events/activate_agent.json").read_text("utf-8")
+    lines = [json.loads(line) for line in run.stderr.splitlines()]
+    tried = [line["outcome"] for line in lines if line.get("agentId") == refused["_id"] and "elevenLabsMs" in line]
+    assert tried == ["error", "error"]
+    assert {line["service"] for line in lines} == {function.SERVICE for function in FUNCTIONS}
 
 
 @pytest.mark.parametrize("key", [aws.TEST_API_KEY, *aws.MANAGED_TEST_API_KEYS])

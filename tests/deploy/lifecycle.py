@@ -53,6 +53,7 @@ def change_parameters(deployment: Deployment, made: Made, say: Say) -> None:
 
 def update(deployment: Deployment, made: Made, say: Say) -> None:
     """Update the code in place."""
+    say("updating the code")
     before, places = version(deployment), places_of(deployment)
     with (deployment.packages[API] / "create_agent.py").open("a", encoding="utf-8") as module:
         module.write("#\n")
@@ -79,6 +80,7 @@ def places_of(deployment: Deployment) -> dict[str, dict[str, str]]:
 
 def delete(deployment: Deployment, made: Made, say: Say) -> None:
     """Delete the stack, and check what survives."""
+    say("deleting the stack")
     places = places_of(deployment)
     deployment.stack.delete()
     found = {name for kind in places for name, place in places[kind].items() if exists(deployment.cloud, kind, place)}

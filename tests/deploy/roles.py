@@ -1,6 +1,6 @@
 """What each principal of the stack may do, and how to act as one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tests.deploy import access, operators
 from tests.deploy.access import Call, Targets
@@ -67,8 +67,10 @@ EXPECTED: Mapping[str, frozenset[str]] = {
 """All that is allowed: the roles by the function that has them."""
 
 
-def try_all(deployment: Deployment, operator: Principal) -> tuple[list[Call], dict[str, frozenset[str]]]:
-    """Make every call as every principal.
+def try_all(
+    deployment: Deployment, operator: Principal, say: Callable[[str], None]
+) -> tuple[list[Call], dict[str, frozenset[str]]]:
+    """Make every call as every principal, which takes some seconds each.
 
     Returns
     -------
@@ -77,7 +79,11 @@ def try_all(deployment: Deployment, operator: Principal) -> tuple[list[Call], di
     """
     calls = access.all_calls(targets(deployment))
     principals = {**function_roles(deployment), operators.NAME: operator}
-    return calls, {name: access.try_calls(deployment.cloud, principal, calls) for name, principal in principals.items()}
+    allowed = {}
+    for name, principal in principals.items():
+        say(f"making {len(calls)} calls as {name}")
+        allowed[name] = access.try_calls(deployment.cloud, principal, calls)
+    return calls, allowed
 
 
 def function_roles(deployment: Deployment) -> dict[str, Principal]:

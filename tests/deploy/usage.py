@@ -296,8 +296,7 @@ def refuse(made: Made, say: Say) -> None:
 
 def try_roles(deployment: Deployment, made: Made, say: Say) -> None:
     """Make every call as every principal."""
-    say("making every call as every principal")
-    calls, allowed = roles.try_all(deployment, made.operator.principal)
+    calls, allowed = roles.try_all(deployment, made.operator.principal, say)
     print(f"\n{access.table(calls, allowed)}\n")
     wrong = access.differences(allowed, roles.EXPECTED)
     check(not wrong, f"each principal may do what is expected and nothing else, but {'; '.join(wrong)}")

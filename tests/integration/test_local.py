@@ -4,9 +4,12 @@ import io
 import json
 import os
 import re
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,12 +25,12 @@ from werkzeug.test import Client as WsgiClient
 import create_agent
 import get_agent
 from call_agents.shared.http import AGENTS_PATH
-from tests.local import command
+from tests.local import aws, command
 from tests.local.docs import with_docs
 from tests.local.gateway import Handler, gateway
 from tests.support.client import Client, Stage
 from tests.support.logs import FUNCTIONS, recorded_output
-from tests.support.server import serving
+from tests.support.server import Server, serving
 from tests.support.template import ROOT, Template
 
 CREATE = "events/create_agent.json"
@@ -80,10 +83,11 @@ def reserved_port() -> Iterator[int]:
         yield reserved.getsockname()[1]
 
 
-def test_responses_logs_and_environment_are_kept_apart() -> None:
-    # What a person may have set, and what must make no difference.
-    environment = {
-        **os.environ,
+# What a person may have set, and what must make no difference.
+ENVIRONMENTS = {
+    "proxies": dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"), "http://127.0.0.1:9")
+    | {"NO_PROXY": "example.com", "no_proxy": "example.com"},
+    "settings of AWS and of the functions": {
         "AWS_PROFILE": "production",
         "AWS_DEFAULT_PROFILE": "production",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
@@ -91,16 +95,42 @@ def test_responses_logs_and_environment_are_kept_apart() -> None:
         "AWS_CA_BUNDLE": "/nowhere",
         "ENDPOINT_URL": "http://127.0.0.1:9",
         "ALLOWED_LLM_MODELS": "none",
-    }
-    arguments = [sys.executable, "-m", "tests.local", "invoke", CREATE]
-    run = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    },
+    "ASCII": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    "a console of Windows": {"PYTHONIOENCODING": "cp1252"},
+}
 
-    assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout)["statusCode"] == 201
-    line, metrics, published, _ = map(json.loads, run.stderr.splitlines())
+
+@pytest.mark.parametrize("variables", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
+def test_the_first_command_works_in_any_environment(variables: dict[str, str]) -> None:
+    line, metrics, published, _ = run_in_process(ROOT, variables)
+
     assert (line["message"], line["outcome"]) == ("request succeeded", "created")
     assert metrics["AgentsCreated"] == [1.0]
     assert (published["service"], published["events"]) == ("publish_agent_events", "1")
+
+
+def test_the_checkout_wins_over_packages_of_the_same_name(tmp_path: Path) -> None:
+    checkout, others = tmp_path / "a folder with blänks", tmp_path / "others"
+    for folder in ("functions", "events", "tests/local", "tests/support"):
+        shutil.copytree(ROOT / folder, checkout / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("template.yaml", "tests/__init__.py"):
+        shutil.copy(ROOT / file, checkout / file)
+    for package in ("tests", "agents"):
+        (others / package).mkdir(parents=True)
+        (others / package / "__init__.py").touch()
+    run_in_process(checkout, {"PYTHONPATH": f"{others}{os.pathsep}{checkout / 'functions'}"})
+
+
+def run_in_process(folder: Path, variables: dict[str, str]) -> list[dict[str, Any]]:
+    """Create an agent whose name is not ASCII; return the lines that were logged."""
+    arguments = [sys.executable, "-m", "tests.local", "invoke", "events/create_agent_base64.json"]
+    environment = {**os.environ, **variables}
+    run = subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, check=False)
+    assert run.returncode == 0, run.stderr
+    response = json.loads(run.stdout.decode("utf-8"))
+    assert (response["statusCode"], response["body"]["name"]) == (201, "Søren's Café ☎")
+    return [json.loads(line) for line in run.stderr.splitlines()]
 
 
 def test_a_response_that_is_not_2xx_makes_the_status_1(local: Local) -> None:
@@ -155,8 +185,58 @@ def test_a_file_that_cannot_be_read_is_named_in_one_line(local: Local, path: str
 def test_an_aws_that_cannot_be_reached_is_named_in_one_line(local: Local, reserved_port: int) -> None:
     run = local("agent", "workspace", "id", "--endpoint-url", f"http://127.0.0.1:{reserved_port}")
 
+    assert run == Run(2, "", f"tests.local: http://127.0.0.1:{reserved_port} cannot be reached.\n")
+
+
+def test_agent_says_to_start_a_server_when_there_is_none(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "DEFAULT_URL", "http://127.0.0.1:1")
+    run = local("agent", "workspace", "id")
+
+    assert run.err == (
+        "tests.local: http://127.0.0.1:1 cannot be reached. Start it: .venv/bin/python -m tests.local serve\n"
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_events_may_be_written_by_editors_of_windows(
+    local: Local, moto_url: str, tmp_path: Path, encoding: str
+) -> None:
+    event = tmp_path / "event.json"
+    event.write_bytes((ROOT / CREATE).read_text("utf-8").replace("\n", "\r\n").encode(encoding))
+
+    assert local("invoke", event, "--endpoint-url", moto_url).status == 0
+
+
+def test_a_body_in_place_of_an_event_is_named_with_the_way(local: Local, tmp_path: Path) -> None:
+    body = tmp_path / "body.json"
+    body.write_text(command.EXAMPLE_BODY, encoding="utf-8")
+    run = local("invoke", body)
+
     assert (run.status, run.out) == (2, "")
-    assert re.fullmatch("tests.local: Could not connect to the endpoint URL.*\n", run.err)
+    assert run.err == (
+        f"tests.local: {body} is the body of a request, not an event. To send it, run .venv/bin/python -m tests.local "
+        f"serve, and the curl line that it prints with -d @{body} instead of its own -d.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "fields"),
+    [
+        ([], {"llmModel", "ttsModel.provider"}),
+        (["--llm-models", ""], {"ttsModel.provider"}),
+        (["--llm-models", "mine", "--tts-providers", "rime,ours"], set()),
+    ],
+)
+def test_the_lists_of_models_and_providers_are_options(
+    local: Local, moto_url: str, tmp_path: Path, options: list[str], fields: set[str]
+) -> None:
+    body = {"name": "Sophie", "llmModel": "mine", "ttsModel": {"provider": "ours", "voiceId": "any"}}
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({**json.loads((ROOT / CREATE).read_bytes()), "body": json.dumps(body)}))
+    response = json.loads(local("invoke", event, "--endpoint-url", moto_url, *options).out)
+
+    assert {detail["path"] for detail in response["body"].get("error", {}).get("details", [])} == fields
+    assert response["statusCode"] == (400 if fields else 201)
 
 
 def test_an_endpoint_that_is_not_aws_is_named_in_one_line(local: Local, elevenlabs_url: str) -> None:
@@ -185,10 +265,11 @@ def test_the_api_and_aws_cannot_share_a_port(local: Local) -> None:
     [
         ("--port", ["65536", "-1", "http"], "must be a whole number from 0 to 65535"),
         ("--aws-port", ["65536", "-1", "http"], "must be a whole number from 0 to 65535"),
-        ("--rate-limit", ["-1", "many", "1.5"], "must be 0 or a whole number above it"),
+        ("--rate-limit", ["-1", "many", "1.5", "1000000000000"], "must be a whole number from 0 to 99999."),
+        ("--tts-providers", ["", "rime,"], "must have names with commas between them."),
     ],
 )
-def test_an_invalid_number_is_a_usage_error(local: Local, option: str, values: list[str], problem: str) -> None:
+def test_what_the_template_refuses_is_a_usage_error(local: Local, option: str, values: list[str], problem: str) -> None:
     for value in values:
         run = local("serve", f"{option}={value}")
 
@@ -211,9 +292,18 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
 
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr == (
-        "tests.local: the module botocore is missing. Run: python3 -m venv .venv && .venv/bin/pip install -q -e "
-        "'.[dev]'; then use .venv/bin/python.\n"
+        "tests.local: the module botocore is missing. Run: python3 -m venv .venv && "
+        ".venv/bin/python -m tests.install local; then use .venv/bin/python.\n"
     )
+
+
+@pytest.mark.parametrize("module", ["tests.install", "tests.local"])
+def test_an_older_python_is_named_before_anything_else(module: str) -> None:
+    program = f"import runpy, sys; sys.version_info = (3, 9); runpy.run_module('{module}', run_name='__main__')"
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (1, "", 1)
+    assert "Python 3.11 or later is needed: this is " in run.stderr
 
 
 @pytest.fixture
@@ -242,6 +332,7 @@ def test_the_gateway_passes_requests_on_as_they_are(
 ) -> None:
     response = api.post(AGENTS_PATH, data=body, headers={**client.headers, **headers})
 
+    assert response.text.endswith("}\n")  # for a terminal
     assert (response.status_code, response.json["error"]["code"]) == (status, code)  # type: ignore[index]  # an object
 
 
@@ -332,6 +423,8 @@ def test_a_server_responds_and_tries_keys_until_ctrl_c() -> None:
         read = [server.wait_while_pending(agent["_id"]) for agent in agents]
         missing = server.send(b"", method="GET", path=f"{AGENTS_PATH}/{'0' * 24}")
         printed = server.events(21)
+        malformed = send_what_is_not_http(server)
+        last = send_while_it_ends(server)
         log = server.stop()
 
     assert (response.status, response.body["name"]) == (201, "Sophie")
@@ -345,12 +438,48 @@ def test_a_server_responds_and_tries_keys_until_ctrl_c() -> None:
         ("error", "invalid_key"),
     ]
     assert (missing.status, missing.code) == (404, "agent_not_found")
+    assert malformed.startswith("HTTP/1.1 400 ")
+    assert malformed.endswith('\r\n\r\n{"message": "Bad request syntax or unsupported method"}\n')
+    assert last.startswith("HTTP/1.1 201 ")
     # Each event is printed as it happens.
     kinds = Counter(line.partition(" {")[0] for line in printed)
     assert kinds == {"Agent Created": 19, "Agent Ready": 1, "Agent Failed": 1}
     assert server.process.returncode == 0
     assert log.count('"service":"activate_agent"') == 4  # a line and its metrics for each trial
     assert "Traceback" not in log
+
+
+def send_what_is_not_http(server: Server) -> str:
+    with server.connect() as connection:
+        connection.sendall(b"What is this?\r\n\r\n")
+        return connection.makefile(newline="").read()
+
+
+def send_while_it_ends(server: Server) -> str:
+    """Begin a request, press Ctrl-C, and send the body; return the response."""
+    headers = {**server.headers, "host": "local", "content-length": str(len(server.body)), "expect": "100-continue"}
+    lines = [f"POST {AGENTS_PATH} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    with server.connect() as connection:
+        connection.sendall("\r\n".join(lines).encode())
+        response = connection.makefile(newline="")
+        # http.server says it, and then werkzeug, which has the request in its hands.
+        assert "".join(response.readline() for _ in range(4)) == "HTTP/1.1 100 Continue\r\n\r\n" * 2
+        server.process.send_signal(signal.SIGINT)
+        wait_until_closed(server)
+        connection.sendall(server.body.encode())
+        text = response.read()
+    server.process.wait(timeout=20)
+    return text
+
+
+def wait_until_closed(server: Server) -> None:
+    for _ in range(1000):
+        try:
+            server.connect().close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.01)
+    raise TimeoutError
 
 
 @pytest.mark.parametrize("name", ["sam_env.json", "sam_env_podman.json"])

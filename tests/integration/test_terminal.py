@@ -50,7 +50,7 @@ def test_a_log_line_is_short_and_metrics_are_hidden(log: str) -> None:
     (line,) = in_terminal(log).splitlines()
 
     assert log.count("\n") == 2
-    assert line.startswith(f"{ESCAPE}32m201{ESCAPE}0m  {ESCAPE}2mcreate_agent  created  requestId=request-1  keyId=")
+    assert line.startswith(f"{ESCAPE}32m201{ESCAPE}0m  {ESCAPE}2mcreate_agent  created  requestId=request-1  ")
     assert "  storeMs=" in line
     assert not any(name in line for name in ("_aws", "function_", "timestamp", "cold_start"))
 

@@ -5,7 +5,7 @@ import sys
 if sys.version_info < (3, 11):  # noqa: UP036 - says so to an older Python
     sys.exit("tests.local: Python 3.11 or later is needed: this is %s." % sys.version.split()[0])  # noqa: UP031 - the same
 
-SET_UP = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]'"
+SET_UP = "python3 -m venv .venv && .venv/bin/python -m tests.install local"
 
 try:
     from tests.local.command import main

@@ -12,6 +12,7 @@ from errno import EADDRINUSE
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
 from call_agents.api_keys.key import key_hash
@@ -36,7 +37,7 @@ USER_ID = "65f0c0de5eed0ca11a9e0002"
 
 _TABLE_PROPERTIES = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
 
-# Never a person's own: a local run must not be able to reach an account.
+# Never a person's own: a local run must not be able to reach an account. A proxy could not reach this machine.
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
@@ -45,6 +46,8 @@ CREDENTIALS = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
+    "NO_PROXY": "*",
+    "no_proxy": "*",
 }
 
 LAST_PORT = 65_535
@@ -110,9 +113,10 @@ def start_embedded(host: str = "127.0.0.1", port: int = 0) -> str:
 
 def connect(endpoint_url: str | None) -> Clients:
     """Make the clients. Without an endpoint they use AWS, which moto's decorators replace."""
+    soon = Config(connect_timeout=2)  # by default it would be minutes until an address that is not there is an error
     return Clients(
-        dynamodb=boto3.client("dynamodb", endpoint_url=endpoint_url),
-        kms=boto3.client("kms", endpoint_url=endpoint_url),
+        dynamodb=boto3.client("dynamodb", endpoint_url=endpoint_url, config=soon),
+        kms=boto3.client("kms", endpoint_url=endpoint_url, config=soon),
     )
 
 

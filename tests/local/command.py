@@ -3,14 +3,16 @@
 import argparse
 import json
 import os
+import re
 import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
+import activate_agent
 import create_agent
 import get_agent
 import manage_api_keys
@@ -21,15 +23,24 @@ from call_agents.shared.http import AGENTS_PATH
 from call_agents.shared.json_values import to_json
 from call_agents.shared.suggestions import closest
 from tests.local import aws, docs, elevenlabs, events, terminal
-from tests.local.gateway import gateway, listen
+from tests.local.gateway import Handler, gateway, listen, wait_for_requests
 from tests.local.queue import ActivationQueue
-from tests.local.stream import EventSourceMapping
+from tests.local.stream import EventSourceMapping, matches
 from tests.support.events import LambdaContext
 from tests.support.template import ROOT, load_template
+
+_PROGRAM = ".venv/bin/python -m tests.local"
 
 EXAMPLE_BODY = '{"name":"Sophie","ttsModel":{"provider":"rime"},"llmModel":"gpt-4o","settings":{"speed":0.8}}'
 
 _HANDLERS = {"CreateAgentFunction": create_agent.handler, "GetAgentFunction": get_agent.handler}
+
+_PARAMETERS = {
+    "--rate-limit": ("RateLimitPerMinute", "N", "requests a minute for each key (default: the template's; 0: any)"),
+    "--llm-models": ("AllowedLlmModels", "LIST", "allowed values of llmModel, with commas between them ('': any)"),
+    "--tts-providers": ("AllowedTtsProviders", "LIST", "allowed values of ttsModel.provider, with commas between them"),
+}
+"""Options that set a parameter of the template."""
 
 _INTERRUPTED = 130  # as a shell says it
 
@@ -67,18 +78,25 @@ def main(arguments: list[str] | None = None) -> int:
     out, sys.stdout = sys.stdout, terminal.log_stream(sys.stderr)
     try:
         status: int = options.run(options, out)
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code")
-        print(f"tests.local: {options.endpoint_url} does not work like DynamoDB and KMS: {code}.", file=sys.stderr)
-        return 2
-    except (aws.PortError, BotoCoreError, OSError, ValueError) as error:
-        print(f"tests.local: {error}", file=sys.stderr)
+    except (aws.PortError, BotoCoreError, ClientError, OSError, ValueError) as error:
+        print(f"tests.local: {_problem(error, options)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return _INTERRUPTED
     finally:
         sys.stdout = out
     return status
+
+
+def _problem(error: Exception, options: argparse.Namespace) -> str:
+    """Say what went wrong, and what a person can do."""
+    if isinstance(error, ClientError):
+        code = error.response.get("Error", {}).get("Code")
+        return f"{options.endpoint_url} does not work like DynamoDB and KMS: {code}."
+    if isinstance(error, EndpointConnectionError):
+        hint = f" Start it: {_PROGRAM} serve" if options.endpoint_url == aws.DEFAULT_URL else ""
+        return f"{options.endpoint_url} cannot be reached.{hint}"
+    return str(error)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,7 +118,8 @@ def _add_invoke(commands: Any) -> None:
     invoke.add_argument(
         "--endpoint-url", metavar="URL", help="use the DynamoDB and KMS there instead of the embedded ones"
     )
-    invoke.set_defaults(run=_invoke, aws_port=None, rate_limit=None)
+    _add_parameters(invoke)
+    invoke.set_defaults(run=_invoke, aws_port=None)
 
 
 def _add_serve(commands: Any) -> None:
@@ -116,12 +135,7 @@ def _add_serve(commands: Any) -> None:
         metavar="PORT",
         help="let the embedded AWS listen on this port of all networks, for sam local",
     )
-    serve.add_argument(
-        "--rate-limit",
-        type=_count,
-        metavar="N",
-        help="requests a minute for each key (default: the template's; 0: any)",
-    )
+    _add_parameters(serve)
     serve.set_defaults(run=_serve)
 
 
@@ -146,11 +160,22 @@ def _command(commands: Any, name: str, summary: str, examples: str) -> argparse.
     return command
 
 
-def _count(text: str) -> int:
-    """Parse a whole number, 0 or more."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError("must be 0 or a whole number above it")
-    return int(text)
+def _add_parameters(command: argparse.ArgumentParser) -> None:
+    for option, (name, metavar, text) in _PARAMETERS.items():
+        parse = partial(_parameter, name)
+        command.add_argument(
+            option, dest="parameters", action="append", default=[], type=parse, metavar=metavar, help=text
+        )
+
+
+def _parameter(name: str, value: str) -> tuple[str, str]:
+    """Check the value of a parameter as a deployment does."""
+    declared = load_template().content["Parameters"][name]
+    if not re.fullmatch(declared.get("AllowedPattern", ".*"), value):
+        raise argparse.ArgumentTypeError(
+            declared.get("ConstraintDescription", "must have names with commas between them.")
+        )
+    return name, value
 
 
 def _port(text: str) -> int:
@@ -164,8 +189,7 @@ def _set_up(options: argparse.Namespace, out: TextIO | None = None) -> tuple[Eve
     """Prepare AWS and the functions' environment, as the template has it; return what leads to activation."""
     aws.use_local_credentials()
     endpoint_url = options.endpoint_url = options.endpoint_url or _embedded(options)
-    limit = {} if options.rate_limit is None else {"RateLimitPerMinute": str(options.rate_limit)}
-    template = load_template(ElevenLabsUrl=elevenlabs.start(), **limit)
+    template = load_template(ElevenLabsUrl=elevenlabs.start(), **dict(options.parameters))
     clients = aws.connect(endpoint_url)
     aws.create_resources(template, clients)
     aws.admit_test_keys(template, clients)
@@ -195,18 +219,18 @@ def _invoke(options: argparse.Namespace, out: TextIO) -> int:
     mapping, queue = _set_up(options)
     results = []
     for event in sent:
-        results.append(_run(event))
+        results.append(_run(event, mapping.handler))
         mapping.poll()
         queue.deliver()
     for result in results:
         print(_shown(result, out), file=out)
-    return 0 if all(200 <= result["statusCode"] < 300 for result in results) else 1
+    return 0 if all(map(_succeeded, results)) else 1
 
 
 def _read(path: Path) -> object:
     """Read an event; raise ValueError with what a person can do about it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        event: object = json.loads(path.read_bytes())  # with or without a byte order mark
     except OSError as error:
         samples = [str(sample.relative_to(ROOT)) for sample in sorted((ROOT / "events").iterdir())]
         meant = closest(str(path), samples)
@@ -216,33 +240,47 @@ def _read(path: Path) -> object:
         raise ValueError(f"{path} is not UTF-8 text, and an event is JSON.") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON that can be read: {error}.") from None
+    if isinstance(event, dict) and "ttsModel" in event:
+        how = f"run {_PROGRAM} serve, and the curl line that it prints with -d @{path} instead of its own -d"
+        raise ValueError(f"{path} is the body of a request, not an event. To send it, {how}.")
+    return event
 
 
-def _run(event: object) -> dict[str, Any]:
-    """Run the function that an event is for, which its members show."""
+def _run(event: object, publish: Handler) -> dict[str, Any]:
+    """Run the function that an event is for."""
+    result = _handler_of(event, publish)(event, LambdaContext())
+    if isinstance(result.get("body"), str) and result["body"]:
+        result["body"] = json.loads(result["body"])
+    result.pop("isBase64Encoded", None)
+    return result
+
+
+def _handler_of(event: object, publish: Handler) -> Handler:
+    """Return the handler that an event is for, which its members show."""
     members = event if isinstance(event, dict) else {}
     if "action" in members:
-        handler = manage_api_keys.handler
-    elif "workspaceId" in members:
-        handler = retry_agents.handler
-    elif str(members.get("rawPath", "")).startswith(f"{AGENTS_PATH}/"):
-        handler = get_agent.handler
-    else:
-        handler = create_agent.handler
-    result = handler(event, LambdaContext())
-    body = result["body"]
-    return {
-        "statusCode": result["statusCode"],
-        "headers": result.get("headers", {}),
-        "body": json.loads(body) if isinstance(body, str) and body else body,
-    }
+        return manage_api_keys.handler
+    if "workspaceId" in members:
+        return retry_agents.handler
+    if isinstance(members.get("Records"), list):
+        is_queue = matches(next(iter(members["Records"]), None), {"eventSource": ["aws:sqs"]})
+        return activate_agent.handler if is_queue else publish
+    return get_agent.handler if str(members.get("rawPath", "")).startswith(f"{AGENTS_PATH}/") else create_agent.handler
+
+
+def _succeeded(result: dict[str, Any]) -> bool:
+    return result.get("batchItemFailures") == [] or 200 <= result.get("statusCode", 500) < 300
 
 
 def _shown(result: dict[str, Any], out: TextIO) -> str:
-    status = result["statusCode"]
-    return json.dumps(result, indent=2, ensure_ascii=False).replace(
-        str(status), terminal.coloured(str(status), status, out), 1
-    )
+    text, status = _json(result, out), result.get("statusCode")
+    return text.replace(str(status), terminal.coloured(str(status), status, out), 1) if status else text
+
+
+def _json(value: object, out: TextIO) -> str:
+    # Another encoding than UTF-8 may lack characters; escapes are JSON, too.
+    is_unicode = (out.encoding or "").lower().startswith("utf")
+    return json.dumps(value, indent=2, ensure_ascii=not is_unicode)
 
 
 def _serve(options: argparse.Namespace, out: TextIO) -> int:
@@ -255,9 +293,14 @@ def _serve(options: argparse.Namespace, out: TextIO) -> int:
     key = manage_api_keys.handler(command, LambdaContext())["body"]["key"]
     api = gateway({path: _HANDLERS[function] for path, function in load_template().routes.items()})
     server = listen(docs.with_docs(api, key), "127.0.0.1", options.port)
+    if options.aws_port is not None:
+        port = options.endpoint_url.rpartition(":")[2]
+        print(f"The embedded AWS listens on port {port} of all networks: whoever reaches it can use it.\n", file=out)
     with suppress(KeyboardInterrupt):  # Ctrl-C stops it
         print(_how_to_call(f"http://127.0.0.1:{server.server_port}", key, options.endpoint_url), file=out, flush=True)
         server.serve_forever()
+    with suppress(KeyboardInterrupt):  # Ctrl-C again does not wait
+        wait_for_requests()
     return 0
 
 
@@ -269,7 +312,7 @@ def _how_to_call(here: str, key: str, endpoint_url: str) -> str:
         f"Try it in a browser: {here}{docs.PATH}\n"
         f"Or in another terminal (Ctrl-C stops the server):\n\n{curl(url, key)}\n\n"
         f"Read it back, with the _id of the response:\n\n{curl_get(url, key)}\n\n"
-        f"See how it is stored:\n\n.venv/bin/python -m tests.local agent WORKSPACE ID{elsewhere}\n\n"
+        f"See how it is stored:\n\n{_PROGRAM} agent WORKSPACE ID{elsewhere}\n\n"
         "Events of agents, as they happen:"
     )
 
@@ -284,7 +327,7 @@ def _agent(options: argparse.Namespace, out: TextIO) -> int:
     if item is None:
         raise ValueError(f"There is no agent {options.id} in workspace {options.workspace}.")
     agent = json.loads(to_json(agent_from_item(dict(item)).body()))
-    print(json.dumps(agent, indent=2, ensure_ascii=False), file=out)
+    print(_json(agent, out), file=out)
     return 0
 
 

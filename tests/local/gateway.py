@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 Handler = Callable[[Any, Any], dict[str, Any]]
+
+_in_flight: set[threading.Thread] = set()
+"""Threads that handle a request."""
 
 # An HTTP API's limit of a body, and the types that it passes on as text; any other is sent in Base64.
 _MAX_BYTES = 10_000_000
@@ -53,7 +57,7 @@ def _body(raw: bytes, media_type: str) -> tuple[str | None, bool]:
 
 def _plain(status: int, message: str) -> Response:
     """Respond as the gateway does itself, when no function is invoked."""
-    return Response(json.dumps({"message": message}), status, content_type="application/json")
+    return Response(json.dumps({"message": message}) + "\n", status, content_type="application/json")
 
 
 class QuietRequestHandler(WSGIRequestHandler):
@@ -61,6 +65,28 @@ class QuietRequestHandler(WSGIRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Log nothing."""
+
+
+class _RequestHandler(QuietRequestHandler):
+    """Responds in JSON to what is not HTTP, and keeps count of requests in flight."""
+
+    default_request_version = "HTTP/1.1"  # with HTTP/0.9, errors would have neither status nor headers
+    error_content_type = "application/json"
+    error_message_format = '{"message": "%(explain)s"}\n'
+
+    def run_wsgi(self) -> None:
+        """Handle a request."""
+        _in_flight.add(threading.current_thread())
+        try:
+            super().run_wsgi()
+        finally:
+            _in_flight.discard(threading.current_thread())
+
+
+def wait_for_requests() -> None:
+    """Wait until the requests in flight have their responses."""
+    for thread in list(_in_flight):
+        thread.join()
 
 
 def gateway(routes: Mapping[str, Handler]) -> "WSGIApplication":
@@ -84,7 +110,9 @@ def gateway(routes: Mapping[str, Handler]) -> "WSGIApplication":
         except HTTPException as error:
             return _plain(error.code or 500, error.name)
         result = handler(event, LambdaContext())
-        return Response(result["body"], result["statusCode"], result["headers"])
+        # API Gateway adds no line break; a person's terminal needs one.
+        body = f"{result['body']}\n" if result["body"] else ""
+        return Response(body, result["statusCode"], result["headers"])
 
     return application
 
@@ -92,4 +120,4 @@ def gateway(routes: Mapping[str, Handler]) -> "WSGIApplication":
 def listen(application: "WSGIApplication", host: str, port: int) -> BaseWSGIServer:
     """Make a threaded HTTP server; raise PortError when something listens on the port already."""
     check_port(host, port)
-    return make_server(host, port, application, threaded=True, request_handler=QuietRequestHandler)
+    return make_server(host, port, application, threaded=True, request_handler=_RequestHandler)

@@ -43,7 +43,7 @@ class EventSourceMapping:
 
     def __init__(self, template: Template, name: str, handler: Handler, endpoint_url: str | None) -> None:
         function = template.resources("AWS::Serverless::Function")[name]
-        self._handler = handler
+        self.handler = handler
         (event,) = function["Events"].values()
         self._timeout: float = function.get("Timeout", template.timeout)
         self._mapping = event["Properties"]
@@ -82,7 +82,7 @@ class EventSourceMapping:
                 return  # retried at the next poll
 
     def _hand_over(self, records: list[dict[str, Any]]) -> set[str]:
-        result = self._handler({"Records": records}, LambdaContext(timeout=self._timeout))
+        result = self.handler({"Records": records}, LambdaContext(timeout=self._timeout))
         return {failure["itemIdentifier"] for failure in result["batchItemFailures"]}
 
     def read(self) -> list[dict[str, Any]]:

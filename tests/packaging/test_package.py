@@ -259,7 +259,10 @@ def test_without_lambdas_python_it_warns_and_works(tmp_path: Path, local_aws: st
     programs.mkdir()
     for program in ("uv", "python3"):
         (programs / program).symlink_to(shutil.which(program) or program)
-    # Neither on PATH nor among uv's own is there a Python of this version.
+    # Neither on PATH nor among uv's own is there a Python of this version: only a version manager's shim for none.
+    shim = programs / f"python{THIS_PYTHON}"
+    shim.write_text("#!/bin/sh\nexit 127\n")
+    shim.chmod(0o755)
     hidden = {"PATH": str(programs), "UV_PYTHON_PREFERENCE": "only-managed", "UV_PYTHON_INSTALL_DIR": str(tmp_path)}
     printed = build(output, name, PROCESSOR, THIS_PYTHON, **hidden)
 

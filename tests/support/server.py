@@ -2,6 +2,7 @@
 
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from tests.support import http
 from tests.support.events import PATH
@@ -31,6 +33,11 @@ class Server:
     def origin(self) -> str:
         """The URL without a path."""
         return self.url.removesuffix(PATH)
+
+    def connect(self) -> socket.socket:
+        """Open a connection, to send what no HTTP client sends."""
+        target = urlsplit(self.url)
+        return socket.create_connection((target.hostname, target.port), timeout=20)
 
     def send(
         self,
