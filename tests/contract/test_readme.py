@@ -1,4 +1,4 @@
-"""The README's first command works as it is printed, and its response looks as it is shown."""
+"""The README's first command works as it is printed, and its response has what is shown."""
 
 import json
 import re
@@ -12,11 +12,11 @@ from tests.support.template import ROOT
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
-def shape(value: Any) -> Any:
-    """Return a value with its texts and numbers replaced by their types."""
-    if isinstance(value, dict):
-        return {name: shape(member) for name, member in value.items()}
-    return [shape(element) for element in value] if isinstance(value, list) else type(value)
+def has(value: Any, shown: Any) -> bool:
+    """Return True when a value has all members that are shown, with values of the same types."""
+    if isinstance(shown, dict):
+        return isinstance(value, dict) and all(name in value and has(value[name], shown[name]) for name in shown)
+    return type(value) is type(shown)
 
 
 def test_the_first_command_responds_as_shown() -> None:
@@ -27,5 +27,5 @@ def test_the_first_command_responds_as_shown() -> None:
     run = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert python == ".venv/bin/python"
-    assert shape(json.loads(run.stdout)) == shape(json.loads(shown))
-    assert run.stdout.count("\n") == shown.count("\n")
+    assert has(json.loads(run.stdout), json.loads(shown))
+    assert not has(json.loads(run.stdout), {"body": {"_id": 1}})

@@ -194,7 +194,7 @@ def result_of(deployment: Deployment, made: Made, agent: dict[str, Any]) -> dict
 
 
 def subscribe(deployment: Deployment) -> str:
-    """Send the bus's events to a queue, with the rule that the README shows; return the queue's URL."""
+    """Send the bus's events to a queue, with the rule that functions/API.md shows; return the queue's URL."""
     sqs, events = deployment.cloud.client("sqs"), deployment.cloud.client("events")
     queue: str = sqs.create_queue(QueueName="subscriber")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
