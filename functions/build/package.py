@@ -7,12 +7,15 @@ own, and a Python of the function's version, which compiles bytecode. The same i
 """
 
 import argparse
+import gzip
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 PYTHON = "3.14"
 """Lambda's, as in the template."""
@@ -22,8 +25,12 @@ PLATFORMS = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28
 
 SOURCES = Path(__file__).parent.parent
 
-SERVICES = ("dynamodb", "events", "kms")
-"""AWS services that the functions call. botocore's data of 400 others is left out."""
+OPERATIONS = {
+    "dynamodb": ("BatchGetItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"),
+    "events": ("PutEvents",),
+    "kms": ("Decrypt", "Encrypt"),
+}
+"""What the functions call, by AWS service. botocore's data of others and of 400 services is left out."""
 
 WARNING = """
 WARNING: {name} is built WITHOUT BYTECODE, for there is no Python {python} here.
@@ -45,7 +52,15 @@ HANDLERS = {
 }
 """Each function's own modules, by its logical id in the template."""
 
-UNUSED = ("aws_lambda_powertools/event_handler", "boto3/examples", "pydantic/v1", "bin")
+UNUSED = (
+    "aws_lambda_powertools/event_handler",
+    "aws_lambda_powertools/utilities/auth_alpha",
+    "aws_lambda_powertools/utilities/idempotency",
+    "boto3/data",
+    "boto3/examples",
+    "pydantic/v1",
+    "bin",
+)
 """Large parts of libraries that are never imported. Each has to exist, or it is to be deleted here."""
 
 
@@ -101,14 +116,40 @@ def remove(path: Path) -> None:
 
 
 def reduce_data(data: Path) -> None:
-    """Delete botocore's data of services that are not called, which it would search to make a client."""
+    """Delete botocore's data of what is not called: it would search and parse all of it to make a client."""
     for path in data.iterdir():
-        if path.is_dir() and path.name not in SERVICES:
+        if path.is_dir() and path.name not in OPERATIONS:
             shutil.rmtree(path)
     endpoints = json.loads((data / "endpoints.json").read_bytes())
     for partition in endpoints["partitions"]:
-        partition["services"] = {name: entry for name, entry in partition["services"].items() if name in SERVICES}
+        partition["services"] = {name: entry for name, entry in partition["services"].items() if name in OPERATIONS}
     (data / "endpoints.json").write_text(json.dumps(endpoints), "utf-8")
+    for service, operations in OPERATIONS.items():
+        *older, newest = sorted((data / service).iterdir())
+        for version in older:
+            shutil.rmtree(version)
+        compressed = newest / "service-2.json.gz"
+        model = reduce_model(json.loads(gzip.decompress(compressed.read_bytes())), operations)
+        compressed.with_suffix("").write_text(json.dumps(model), "utf-8")
+        compressed.unlink()
+
+
+def reduce_model(model: dict[str, Any], operations: Iterable[str]) -> dict[str, Any]:
+    """Return a service's model with these operations only, and with the shapes that they refer to."""
+    kept = {name: model["operations"][name] for name in operations}
+    shapes: dict[str, Any] = {}
+    waiting: list[Any] = [kept]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, list):
+            waiting += found
+        elif isinstance(found, dict):
+            waiting += found.values()
+            name = found.get("shape")
+            if isinstance(name, str) and name not in shapes:
+                shapes[name] = model["shapes"][name]
+                waiting.append(shapes[name])
+    return {**model, "operations": kept, "shapes": shapes}
 
 
 def find(python: str) -> str | None:

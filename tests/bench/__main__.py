@@ -2,7 +2,6 @@
 
 import argparse
 import datetime as dt
-import importlib.metadata
 import json
 import os
 import platform
@@ -71,13 +70,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def about(options: argparse.Namespace) -> dict[str, Any]:
     """Return when, where and with which versions it was measured."""
-    installed = {name: importlib.metadata.version(name) for name in ("botocore", "pydantic", "aws-lambda-powertools")}
-    peers = sorted({package for needed in packages.REQUIREMENTS.values() for package in needed})
+    programs = sorted({package for needed in packages.REQUIREMENTS.values() for package in needed})
     return {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "versions": {**installed, "tools": [tools.RUNTIME_CLIENT, tools.SAM_CLI, emulator.REQUIREMENT], "peers": peers},
+        "versions": [*programs, tools.RUNTIME_CLIENT, tools.SAM_CLI, emulator.REQUIREMENT],
         "rounds": options.rounds,
         "requests": options.requests,
     }
@@ -95,10 +93,10 @@ def show(data: dict[str, Any]) -> int:
     print(report.markdown(data["results"]))
     print()
     kept = True
-    for what, peer, ratio, most in report.ratios(data["results"]):
+    for what, other, ratio, most in report.ratios(data["results"]):
         is_kept = ratio <= most * (1 + TOLERANCE)
         kept &= is_kept
-        print(f"{what}, against {peer}: {ratio:.3f}, at most {most}: {'ok' if is_kept else 'EXCEEDED'}")
+        print(f"{what}, against {other}: {ratio:.3f}, at most {most}: {'ok' if is_kept else 'EXCEEDED'}")
     progress("")
     return 0 if kept else 1
 

@@ -12,8 +12,8 @@ from tests.local import aws
 from tests.support import emulator
 from tests.support.template import ROOT, load_template
 
-IDEMPOTENCY_TABLE = "IdempotencyTable"
-"""Of the blueprint's layer."""
+PEERS_TABLES = ("CountersTable", "IdempotencyTable")
+"""What peers count requests in, and of the blueprint's idempotency layer."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Cloud:
     clients : Clients
         To look at what was stored.
     variables : dict
-        The function's environment, its rate limit off.
+        The functions' environment.
     """
 
     plain: str
@@ -51,23 +51,24 @@ def cloud(folder: Path) -> Iterator[Cloud]:
     )
     aws.use_local_credentials()
     with emulator.running() as url:
-        template = load_template(RateLimitPerMinute="0")
+        template = load_template()
         clients = aws.connect(url)
         aws.create_resources(template, clients)
         aws.admit_test_keys(template, clients)
-        _create_idempotency_table(clients)
+        _create_peers_tables(clients)
         variables = {**template.environment("CreateAgentFunction"), **aws.CREDENTIALS, "ENDPOINT_URL": url}
         with _endpoint(url, certificate, key) as (plain, tls):
             yield Cloud(plain, tls, certificate, clients, variables)
 
 
-def _create_idempotency_table(clients: aws.Clients) -> None:
-    clients.dynamodb.create_table(
-        TableName=IDEMPOTENCY_TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-    )
+def _create_peers_tables(clients: aws.Clients) -> None:
+    for name in PEERS_TABLES:
+        clients.dynamodb.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        )
 
 
 @contextmanager

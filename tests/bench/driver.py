@@ -1,6 +1,6 @@
 """What is run under cachegrind: import a handler, handle some events.
 
-    python driver.py PACKAGE MODULE EVENT TIMES RUN
+    python driver.py PACKAGE MODULE EVENT STATUS TIMES RUN
 
 It is started alone, with nothing of the project on the path.
 """
@@ -27,8 +27,8 @@ class Context:
         return 28_000
 
 
-def main(package: str, module: str, event_file: str, times: int, run: str) -> None:
-    """Create that many agents, each with an idempotency key of its own."""
+def main(package: str, module: str, event_file: str, status: int, times: int, run: str) -> None:
+    """Send an event that many times, each with an idempotency key of its own."""
     event: dict[str, Any] = json.loads(pathlib.Path(event_file).read_text("utf-8"))
     sys.path.insert(0, package)
     handler = importlib.import_module(module).handler
@@ -36,9 +36,9 @@ def main(package: str, module: str, event_file: str, times: int, run: str) -> No
     for number in range(times):
         event["headers"]["idempotency-key"] = f"{run}-{times:06}-{number:06}"
         result = handler(event, context)
-        if result["statusCode"] != 201:
+        if result["statusCode"] != status:
             sys.exit(f"{module} returned {result['statusCode']}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), sys.argv[6])

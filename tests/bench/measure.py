@@ -1,6 +1,5 @@
 """What is measured of each program, and that all of them do the same job."""
 
-import copy
 import json
 import random
 import statistics
@@ -9,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,10 +16,10 @@ from uuid import uuid4
 from tests.bench import function, instructions, tools
 from tests.bench.aws import Cloud
 from tests.bench.function import Function
-from tests.bench.packages import Variant, environment, size
-from tests.support.template import ROOT
+from tests.bench.packages import OURS, READ, Variant, environment, size
+from tests.local import aws
 
-EVENT_FILE = ROOT / "events" / "create_agent.json"
+OTHER_API_KEY = aws.MANAGED_TEST_API_KEYS[0]
 BLOCK = 25
 """Warm requests to one program before the next one follows."""
 
@@ -39,12 +39,13 @@ class Figures:
     memory: int = 0
 
 
-def event(**changes: Any) -> dict[str, Any]:
-    """Return the sample event with an idempotency key of its own and these headers, or this body, instead."""
-    made: dict[str, Any] = copy.deepcopy(json.loads(EVENT_FILE.read_text("utf-8")))
+def event(name: str = OURS.event, **changes: Any) -> dict[str, Any]:
+    """Return a sample event with an idempotency key of its own and these headers, or this body, instead."""
+    made: dict[str, Any] = json.loads((instructions.EVENTS / name).read_text("utf-8"))
     made["headers"]["idempotency-key"] = uuid4().hex
     made["headers"].update(changes.get("headers", {}))
-    made["body"] = json.dumps(changes["body"]) if "body" in changes else made["body"]
+    if "body" in changes:
+        made["body"] = json.dumps(changes["body"])
     return made
 
 
@@ -70,6 +71,13 @@ def check_job(tested: Function, cloud: Cloud) -> None:
     _must(json.loads(least["body"])["llmModel"] == "gpt-4o-mini", "defaults")
     for name, status, changes in _refusals(sent):
         _must(tested.invoke(event(**changes))[1]["statusCode"] in status, name)
+
+
+def check_limit(limited: Function) -> None:
+    """Make sure that a program whose limit is one request in a minute refuses more, or stop."""
+    # Between two of three requests at most one minute begins.
+    statuses = {limited.invoke(event(headers={"x-api-key": OTHER_API_KEY}))[1]["statusCode"] for _ in range(3)}
+    _must(HTTPStatus.TOO_MANY_REQUESTS in statuses, f"requests are counted: {statuses}")
 
 
 def _refusals(sent: dict[str, Any]) -> Iterator[tuple[str, set[int], dict[str, Any]]]:
@@ -117,29 +125,39 @@ class Bench:
         self._folder = folder
         self.figures = {variant: Figures(package=size(package)) for variant, package in packages.items()}
 
-    def _start(self, stack: ExitStack, variant: Variant) -> Function:
-        variables = environment(self._cloud.tls, self._cloud.variables, self._cloud.authority)
+    def _start(self, stack: ExitStack, variant: Variant, limit: str = "") -> Function:
+        limit = limit or variant.limit
+        variables = environment(self._cloud.tls, self._cloud.variables, self._cloud.authority, limit)
         note = self._folder / f"{variant.module}.note"
         return stack.enter_context(function.running(self._packages[variant], variant.module, variables, note))
 
     def check(self) -> None:
-        """Check that all do the same job."""
+        """Check that all do the same job, and store the agent that is read."""
         for variant in self._packages:
             progress(f"same job: {variant.name}")
             with ExitStack() as stack:
-                check_job(self._start(stack, variant), self._cloud)
+                tested = self._start(stack, variant)
+                if variant is READ:
+                    _must(tested.invoke(event(READ.event))[1]["statusCode"] == READ.status, "reading")
+                    continue
+                check_job(tested, self._cloud)
+                if variant is OURS:
+                    stored = json.loads((instructions.EVENTS / "create_agent_idempotent.json").read_text("utf-8"))
+                    _must(tested.invoke(stored)[1]["statusCode"] == OURS.status, "the agent that is read")
+                if variant.limit != "0":
+                    check_limit(self._start(stack, variant, limit="1"))
 
     def count(self) -> None:
         """Count instructions, without TLS, whose handshakes are random."""
-        variables = environment(self._cloud.plain, self._cloud.variables, self._cloud.authority)
 
         def one(variant: Variant) -> None:
             package = self._packages[variant]
-            cold = instructions.count(tools.PYTHON, package, variant.module, EVENT_FILE, 1, variables)
+            variables = environment(self._cloud.plain, self._cloud.variables, self._cloud.authority, variant.limit)
+            cold = instructions.count(tools.PYTHON, package, variant, 1, variables)
             self.figures[variant].instructions_cold = cold
             if variant.bytecode:
                 times = 1 + instructions.WARM
-                warm = instructions.count(tools.PYTHON, package, variant.module, EVENT_FILE, times, variables)
+                warm = instructions.count(tools.PYTHON, package, variant, times, variables)
                 self.figures[variant].instructions_warm = (warm - cold) // instructions.WARM
             progress(f"instructions: {variant.name}: {cold / 1e6:.1f} M cold")
 
@@ -156,8 +174,8 @@ class Bench:
 
     def _time_start(self, variant: Variant, tested: Function) -> None:
         figures = self.figures[variant]
-        started, (cold, response) = function.now(), tested.invoke(event())
-        _must(response["statusCode"] == 201, f"{variant.name}: {response}")
+        started, (cold, response) = function.now(), tested.invoke(event(variant.event))
+        _must(response["statusCode"] == variant.status, f"{variant.name}: {response}")
         init = (float(tested.note.read_text("utf-8")) - started) * 1000
         figures.cold.append(cold)
         figures.init.append(init)
@@ -167,15 +185,15 @@ class Bench:
         """Time warm requests; all programs run, and take turns."""
         with ExitStack() as stack:
             running = {variant: self._start(stack, variant) for variant in self._packages if variant.bytecode}
-            for tested in running.values():
+            for variant, tested in running.items():
                 for _ in range(BLOCK):
-                    tested.invoke(event())
+                    tested.invoke(event(variant.event))
             used = {variant: tested.cpu_ms() for variant, tested in running.items()}
             blocks = -(-requests // BLOCK)
             for number in range(blocks):
                 progress(f"warm: block {number + 1} of {blocks}") if number % 10 == 0 else None
                 for variant, tested in random.sample(list(running.items()), len(running)):
-                    self.figures[variant].warm += [tested.invoke(event())[0] for _ in range(BLOCK)]
+                    self.figures[variant].warm += [tested.invoke(event(variant.event))[0] for _ in range(BLOCK)]
             for variant, tested in running.items():
                 self.figures[variant].warm_cpu = (tested.cpu_ms() - used[variant]) / (blocks * BLOCK)
                 self.figures[variant].memory = tested.peak_memory()

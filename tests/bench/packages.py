@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.support.template import ROOT
@@ -12,6 +12,9 @@ from tests.support.venvs import PROCESSOR
 
 PEERS = Path(__file__).parent / "peers"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+ENOUGH = "99999"
+"""A rate limit that is counted and never reached."""
 
 
 def pinned(*names: str) -> tuple[str, ...]:
@@ -40,24 +43,37 @@ class Variant:
         With its `handler`.
     bytecode : bool
         Whether its package has any; `sam build`, left alone, ships none.
+    function : str
+        This project's function, by its logical id; empty for a peer.
+    event : str
+        The sample event that it gets.
+    status : int
+        Its response's status.
+    limit : str
+        Requests that a key may send in a minute; 0 counts none.
     """
 
     name: str
     module: str
     bytecode: bool = True
+    function: str = ""
+    event: str = "create_agent.json"
+    status: int = 201
+    limit: str = ENOUGH
 
 
-OURS = Variant("this project", "cold_start")
+OURS = Variant("this project", "cold_start", function="CreateAgentFunction")
+UNLIMITED = replace(OURS, name="without rate limit", limit="0")
+READ = Variant("reading an agent", "get_agent", function="GetAgentFunction", event="get_agent.json", status=200)
 FASTAPI = Variant("FastAPI + Mangum", "fastapi_mangum")
 FASTAPI_SAM = Variant("FastAPI + Mangum, as sam build ships it", "fastapi_mangum", bytecode=False)
 BLUEPRINT = Variant("Powertools blueprint", "powertools_resolver")
-BLUEPRINT_SAM = Variant("Powertools blueprint, as sam build ships it", "powertools_resolver", bytecode=False)
 FLOOR = Variant("standard library alone", "stdlib_floor")
-VARIANTS = (OURS, FASTAPI, FASTAPI_SAM, BLUEPRINT, BLUEPRINT_SAM, FLOOR)
+VARIANTS = (OURS, UNLIMITED, READ, FASTAPI, FASTAPI_SAM, BLUEPRINT, FLOOR)
 
 
 def pack(variant: Variant, folder: Path, authority: Path) -> Path:
-    """Make a variant's package. It trusts the certificate of this bench, too.
+    """Make a variant's package, unless it is there. It trusts the certificate of this bench, too.
 
     Parameters
     ----------
@@ -74,8 +90,10 @@ def pack(variant: Variant, folder: Path, authority: Path) -> Path:
         The package.
     """
     output = folder / f"{variant.module}{'' if variant.bytecode else '_sam'}"
-    if variant is OURS:
-        command = [sys.executable, str(ROOT / "functions/build/package.py"), "CreateAgentFunction"]
+    if output.exists():
+        return output
+    if variant.function:
+        command = [sys.executable, str(ROOT / "functions/build/package.py"), variant.function]
         subprocess.run([*command, "--architecture", PROCESSOR, "--python", PYTHON, "--output", str(output)], check=True)
     else:
         _pack_peer(variant, output)
@@ -100,8 +118,8 @@ def size(package: Path) -> int:
     return sum(path.stat().st_size for path in package.rglob("*") if path.is_file())
 
 
-def environment(url: str, variables: dict[str, str], authority: Path) -> dict[str, str]:
-    """Return the variables of a function, as Lambda and the template set them, with AWS at this URL."""
+def environment(url: str, variables: dict[str, str], authority: Path, limit: str) -> dict[str, str]:
+    """Return the variables of a function, as Lambda and the template set them, with AWS at this URL and this limit."""
     return {
         **variables,
         "PATH": os.defpath,
@@ -110,6 +128,9 @@ def environment(url: str, variables: dict[str, str], authority: Path) -> dict[st
         "AWS_REGION": "us-east-1",
         "AWS_LAMBDA_FUNCTION_NAME": "create_agent",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+        "COUNTERS_TABLE": "CountersTable",
+        "RATE_LIMIT_PER_MINUTE": limit,
+        "KILOBYTES_PER_MINUTE": ENOUGH,
         "AWS_ENDPOINT_URL": url,
         "ENDPOINT_URL": url,
         "FLOOR_CA_FILE": str(authority),

@@ -4,44 +4,44 @@ import re
 from typing import Any
 from xml.sax.saxutils import escape
 
-from tests.bench.packages import BLUEPRINT, BLUEPRINT_SAM, FASTAPI, FASTAPI_SAM, FLOOR, OURS
+from tests.bench.packages import BLUEPRINT, FASTAPI, FASTAPI_SAM, OURS, READ, VARIANTS
 
 Results = dict[str, dict[str, float]]
 
 COLUMNS = (
     ("cold start, million instructions", "instructions_cold_m"),
-    ("warm create, million instructions", "instructions_warm_m"),
-    ("cold start to first 201, ms", "cold_ms"),
-    ("of it init, ms", "init_ms"),
-    ("warm p50, ms", "warm_ms"),
-    ("p99, ms", "warm_p99_ms"),
-    ("processor per create, ms", "warm_cpu_ms"),
+    ("warm request, million instructions", "instructions_warm_m"),
+    ("cold start to first response, ms", "cold_ms"),
+    ("warm request, median, ms", "warm_ms"),
+    ("processor per warm request, ms", "warm_cpu_ms"),
     ("memory, MB", "memory_mb"),
     ("package, MB", "package_mb"),
 )
 
 TARGETS = (
-    ("cold start, instructions", "instructions_cold_m", FASTAPI, 0.56),
-    ("cold start, instructions", "instructions_cold_m", FASTAPI_SAM, 0.19),
-    ("warm create, instructions", "instructions_warm_m", FASTAPI, 0.78),
-    ("warm create, instructions", "instructions_warm_m", BLUEPRINT, 0.50),
+    ("cold start", "instructions_cold_m", OURS, FASTAPI, 0.58),
+    ("cold start", "instructions_cold_m", OURS, FASTAPI_SAM, 0.19),
+    ("warm create", "instructions_warm_m", OURS, FASTAPI, 0.61),
+    ("warm create", "instructions_warm_m", OURS, BLUEPRINT, 0.43),
+    ("warm read", "instructions_warm_m", READ, OURS, 0.99),
 )
-"""The most that this project may take, as a share of a peer."""
+"""The most instructions that one program may take, as a share of another's."""
 
-COMPARED = tuple(dict.fromkeys([OURS, *(peer for _, _, peer, _ in TARGETS)]))
-"""This project, and the peers that it is compared with."""
+COMPARED = tuple(dict.fromkeys(variant for _, _, *pair, _ in TARGETS for variant in pair))
+"""The programs in `TARGETS`."""
 
 
 def ratios(results: Results) -> list[tuple[str, str, float, float]]:
-    """Return figure, peer, ratio and the most that it may be."""
-    ours = results[OURS.name]
-    return [(what, peer.name, ours[key] / results[peer.name][key], most) for what, key, peer, most in TARGETS]
+    """Return figure, the other program's name, ratio and the most that it may be."""
+    return [
+        (what, other.name, results[one.name][key] / results[other.name][key], most)
+        for what, key, one, other, most in TARGETS
+    ]
 
 
 def markdown(results: Results) -> str:
     """Write the table that the README has."""
-    order = [variant.name for variant in (OURS, FASTAPI, FASTAPI_SAM, BLUEPRINT, BLUEPRINT_SAM, FLOOR)]
-    names = [name for name in order if name in results]
+    names = [variant.name for variant in VARIANTS if variant.name in results]
     lines = ["| | " + " | ".join(names) + " |", "| --- |" + " ---: |" * len(names)]
     for title, key in COLUMNS:
         cells = [_number(results[name].get(key)) for name in names]
@@ -52,15 +52,17 @@ def markdown(results: Results) -> str:
 def readme(text: str, data: dict[str, Any]) -> str:
     """Return the README with these figures between its marks."""
     results: Results = data["results"]
-    versions = data["versions"]
+    versions = ", ".join(version.replace("==", " ") for version in data["versions"])
+    shares = ", ".join(f"{what} {ratio:.3f} of {other}" for what, other, ratio, _ in ratios(results))
     lines = [
-        f"Measured on {data['date']}, Python {data['python']}, {data['machine']}: medians of {data['rounds']} cold",
-        f"starts and {data['requests']} requests; botocore {versions['botocore']}, pydantic {versions['pydantic']}, "
-        + ", ".join(name.replace("==", " ") for name in (*versions["tools"], *versions["peers"]))
-        + ".",
+        f"Measured on {data['date']}, Python {data['python']}, {data['machine']}: medians of {data['rounds']}",
+        f"cold starts and {data['requests']} requests. {versions}.",
+        "",
+        markdown(results),
+        "",
+        f"In instructions: {shares}.",
     ]
-    kept = [f"- {what}, against {peer}: {ratio:.3f}" for what, peer, ratio, _ in ratios(results)]
-    content = "\n".join([*lines, "", markdown(results), "", *kept])
+    content = "\n".join(lines)
     mark = "<!-- {} -->".format
     pattern = f"{mark('bench')}.*?{mark('/bench')}"
     return re.sub(pattern, lambda _: f"{mark('bench')}\n{content}\n{mark('/bench')}", text, flags=re.DOTALL)

@@ -6,13 +6,14 @@ They are installed into an environment of their own. The Runtime Interface Emula
 import subprocess
 import zipfile
 
+from tests.bench import packages
 from tests.support import sam, venvs
 from tests.support.template import ROOT
 
 RUNTIME_CLIENT = "awslambdaric==4.2.2"
 SAM_CLI = sam.REQUIREMENT
 
-_VENV = ROOT / ".venv-bench"
+_VENV = ROOT / f".venv-bench-{packages.PYTHON}"
 PYTHON = _VENV / "bin" / "python"
 EMULATOR = _VENV / "bin" / f"aws-lambda-rie-of-{SAM_CLI}"
 

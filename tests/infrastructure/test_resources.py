@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from botocore import xform_name
 
 import create_agent
 import get_agent
@@ -36,8 +37,8 @@ TEMPLATE = load_template()
 CONTENT = TEMPLATE.content
 FUNCTIONS = TEMPLATE.resources("AWS::Serverless::Function")
 
-READ_BY_OTHERS = {"RES_OPTIONS", "PARAMETERS"}
-"""Variables of the C library and of SAM."""
+READ_BY_OTHERS = {"RES_OPTIONS", "PARAMETERS", "PYDANTIC_DISABLE_PLUGINS"}
+"""Variables of the C library, of SAM and of pydantic."""
 
 
 def environments() -> dict[str, dict[str, str]]:
@@ -290,7 +291,7 @@ def test_a_deployment_never_admits_test_keys() -> None:
 def build_program() -> dict[str, Any]:
     """Return what the build says about functions and Python; read, because it is not part of the project's package."""
     tree = ast.parse((ROOT / "functions" / "build" / "package.py").read_text("utf-8"))
-    wanted = {"HANDLERS", "PLATFORMS", "PYTHON"}
+    wanted = {"HANDLERS", "OPERATIONS", "PLATFORMS", "PYTHON"}
     return {
         ast.unparse(node.targets[0]): ast.literal_eval(node.value)
         for node in tree.body
@@ -306,6 +307,13 @@ def test_each_handler_exists_and_is_packed(function: str) -> None:
     assert f"{module}.py" in build_program()["HANDLERS"][function]
     assert f"build-{function}" in rules
     assert module == "cold_start" or callable(getattr(import_module(module), name))
+
+
+def test_the_build_keeps_the_operations_that_are_called() -> None:
+    sources = [path.read_text("utf-8") for path in (ROOT / "functions").rglob("*.py")]
+    calls = {call for source in sources for call in re.findall(r"\bclient(?:\(\))?\.([a-z_]+)\(", source)}
+
+    assert calls == {xform_name(name) for kept in build_program()["OPERATIONS"].values() for name in kept}
 
 
 def test_packages_are_for_the_templates_python_and_processors() -> None:

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import secrets
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -22,6 +23,8 @@ logger.setLevel(logging.INFO)
 dynamodb = boto3.resource("dynamodb")
 keys = dynamodb.Table(os.environ["API_KEYS_TABLE"])
 agents = dynamodb.Table(os.environ["AGENTS_TABLE"])
+counters = dynamodb.Table(os.environ["COUNTERS_TABLE"])
+RATE_LIMIT = int(os.environ["RATE_LIMIT_PER_MINUTE"])
 
 app = FastAPI()
 
@@ -72,6 +75,19 @@ class Agent(CreateAgentRequest):
     updated_at: str
 
 
+def count(key_hash: str) -> None:
+    minute = int(time.time()) // 60
+    try:
+        counters.update_item(
+            Key={"id": f"{key_hash}/{minute}"},
+            UpdateExpression="SET expiresAt = :end ADD requests :one",
+            ConditionExpression=Attr("requests").not_exists() | Attr("requests").lt(RATE_LIMIT),
+            ExpressionAttributeValues={":one": 1, ":end": (minute + 2) * 60},
+        )
+    except counters.meta.client.exceptions.ConditionalCheckFailedException:
+        raise HTTPException(429, "too many requests") from None
+
+
 def caller(
     x_api_key: Annotated[str | None, Header()] = None, x_workspace_id: Annotated[str | None, Header()] = None
 ) -> dict[str, Any]:
@@ -81,6 +97,7 @@ def caller(
     record = keys.get_item(Key={"keyHash": key_hash}, ConsistentRead=True).get("Item")
     if record is None or record["status"] != "active":
         raise HTTPException(401, "invalid API key")
+    count(key_hash)
     if record["workspaceId"] != x_workspace_id:
         raise HTTPException(403, "no access to this workspace")
     return record

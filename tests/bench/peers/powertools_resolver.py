@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from http import HTTPStatus
@@ -27,6 +28,8 @@ config = IdempotencyConfig(event_key_jmespath='headers."idempotency-key"')
 dynamodb = boto3.resource("dynamodb")
 keys = dynamodb.Table(os.environ["API_KEYS_TABLE"])
 agents = dynamodb.Table(os.environ["AGENTS_TABLE"])
+counters = dynamodb.Table(os.environ["COUNTERS_TABLE"])
+RATE_LIMIT = int(os.environ["RATE_LIMIT_PER_MINUTE"])
 
 
 class Wire(BaseModel):
@@ -75,6 +78,19 @@ class Agent(CreateAgentRequest):
     updated_at: str
 
 
+def count(key_hash: str) -> None:
+    minute = int(time.time()) // 60
+    try:
+        counters.update_item(
+            Key={"id": f"{key_hash}/{minute}"},
+            UpdateExpression="SET expiresAt = :end ADD requests :one",
+            ConditionExpression=Attr("requests").not_exists() | Attr("requests").lt(RATE_LIMIT),
+            ExpressionAttributeValues={":one": 1, ":end": (minute + 2) * 60},
+        )
+    except counters.meta.client.exceptions.ConditionalCheckFailedException:
+        raise ServiceError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests") from None
+
+
 def caller() -> dict[str, Any]:
     headers = app.current_event.headers
     key = headers.get("x-api-key")
@@ -84,6 +100,7 @@ def caller() -> dict[str, Any]:
     record = keys.get_item(Key={"keyHash": key_hash}, ConsistentRead=True).get("Item")
     if record is None or record["status"] != "active":
         raise UnauthorizedError("invalid API key")
+    count(key_hash)
     if record["workspaceId"] != headers.get("x-workspace-id"):
         raise ServiceError(HTTPStatus.FORBIDDEN, "no access to this workspace")
     return record

@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 import ssl
+import time
 import urllib.parse
 from decimal import Decimal
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -47,6 +48,8 @@ def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         connection.request("POST", "/", body, headers)
         answer = connection.getresponse()
     content: dict[str, Any] = json.loads(answer.read())
+    if "ConditionalCheckFailedException" in content.get("__type", ""):
+        raise Refused(429, "too many requests")
     if answer.status != 200:
         raise Refused(500, "database")
     return content
@@ -75,6 +78,24 @@ def signed(operation: str, body: bytes) -> dict[str, str]:
         **headers,
         "authorization": f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}",
     }
+
+
+def count(key_hash: str) -> None:
+    minute = int(time.time()) // 60
+    call(
+        "UpdateItem",
+        {
+            "TableName": os.environ["COUNTERS_TABLE"],
+            "Key": {"id": {"S": f"{key_hash}/{minute}"}},
+            "UpdateExpression": "SET expiresAt = :end ADD requests :one",
+            "ConditionExpression": "attribute_not_exists(requests) OR requests < :limit",
+            "ExpressionAttributeValues": {
+                ":one": {"N": "1"},
+                ":end": {"N": str((minute + 2) * 60)},
+                ":limit": {"N": os.environ["RATE_LIMIT_PER_MINUTE"]},
+            },
+        },
+    )
 
 
 def attribute(value: Any) -> dict[str, Any]:
@@ -151,6 +172,7 @@ def create(event: dict[str, Any]) -> tuple[int, dict[str, Any], dict[str, str]]:
     record = found.get("Item")
     if record is None or record["status"]["S"] != "active":
         raise Refused(401, "invalid API key")
+    count(key_hash)
     if record["workspaceId"]["S"] != headers.get("x-workspace-id"):
         raise Refused(403, "no access to this workspace")
     wanted = validated(json.loads(event["body"], parse_float=Decimal))
