@@ -269,7 +269,7 @@ def test_the_api_and_aws_cannot_share_a_port(local: Local) -> None:
         ("--tts-providers", ["", "rime,"], "must have names with commas between them."),
     ],
 )
-def test_what_the_template_refuses_is_a_usage_error(local: Local, option: str, values: list[str], problem: str) -> None:
+def test_a_value_that_cannot_work_is_a_usage_error(local: Local, option: str, values: list[str], problem: str) -> None:
     for value in values:
         run = local("serve", f"{option}={value}")
 
@@ -450,18 +450,17 @@ def test_a_server_responds_and_tries_keys_until_ctrl_c() -> None:
 
 
 def send_what_is_not_http(server: Server) -> str:
-    with server.connect() as connection:
+    with server.connect() as connection, connection.makefile(newline="") as response:
         connection.sendall(b"What is this?\r\n\r\n")
-        return connection.makefile(newline="").read()
+        return response.read()
 
 
 def send_while_it_ends(server: Server) -> str:
     """Begin a request, press Ctrl-C, and send the body; return the response."""
     headers = {**server.headers, "host": "local", "content-length": str(len(server.body)), "expect": "100-continue"}
     lines = [f"POST {AGENTS_PATH} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
-    with server.connect() as connection:
+    with server.connect() as connection, connection.makefile(newline="") as response:
         connection.sendall("\r\n".join(lines).encode())
-        response = connection.makefile(newline="")
         # http.server says it, and then werkzeug, which has the request in its hands.
         assert "".join(response.readline() for _ in range(4)) == "HTTP/1.1 100 Continue\r\n\r\n" * 2
         server.process.send_signal(signal.SIGINT)
@@ -476,7 +475,7 @@ def wait_until_closed(server: Server) -> None:
     for _ in range(1000):
         try:
             server.connect().close()
-        except ConnectionRefusedError:
+        except ConnectionError:
             return
         time.sleep(0.01)
     raise TimeoutError

@@ -23,7 +23,7 @@ from call_agents.shared.http import AGENTS_PATH
 from call_agents.shared.json_values import to_json
 from call_agents.shared.suggestions import closest
 from tests.local import aws, docs, elevenlabs, events, terminal
-from tests.local.gateway import Handler, gateway, listen, wait_for_requests
+from tests.local.gateway import Handler, gateway, listen, serve_until_interrupted
 from tests.local.queue import ActivationQueue
 from tests.local.stream import EventSourceMapping, matches
 from tests.support.events import LambdaContext
@@ -57,7 +57,7 @@ The exit status is 0 when every response is 2xx, 1 when one is not, and 2 when n
 _SERVE = """
 examples:
   %(prog)s                        then open http://127.0.0.1:3000/docs
-  %(prog)s --port 8080 --rate-limit 0
+  %(prog)s --port 8080 --rate-limit 0 --llm-models ''
   %(prog)s --aws-port 5001        for the containers of sam local
 """
 
@@ -296,11 +296,8 @@ def _serve(options: argparse.Namespace, out: TextIO) -> int:
     if options.aws_port is not None:
         port = options.endpoint_url.rpartition(":")[2]
         print(f"The embedded AWS listens on port {port} of all networks: whoever reaches it can use it.\n", file=out)
-    with suppress(KeyboardInterrupt):  # Ctrl-C stops it
-        print(_how_to_call(f"http://127.0.0.1:{server.server_port}", key, options.endpoint_url), file=out, flush=True)
-        server.serve_forever()
-    with suppress(KeyboardInterrupt):  # Ctrl-C again does not wait
-        wait_for_requests()
+    print(_how_to_call(f"http://127.0.0.1:{server.server_port}", key, options.endpoint_url), file=out, flush=True)
+    serve_until_interrupted(server)
     return 0
 
 

@@ -4,8 +4,10 @@ import base64
 import json
 import re
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException
@@ -83,12 +85,6 @@ class _RequestHandler(QuietRequestHandler):
             _in_flight.discard(threading.current_thread())
 
 
-def wait_for_requests() -> None:
-    """Wait until the requests in flight have their responses."""
-    for thread in list(_in_flight):
-        thread.join()
-
-
 def gateway(routes: Mapping[str, Handler]) -> "WSGIApplication":
     """Return the application that invokes the handler of a route and responds to everything else itself.
 
@@ -121,3 +117,16 @@ def listen(application: "WSGIApplication", host: str, port: int) -> BaseWSGIServ
     """Make a threaded HTTP server; raise PortError when something listens on the port already."""
     check_port(host, port)
     return make_server(host, port, application, threaded=True, request_handler=_RequestHandler)
+
+
+def serve_until_interrupted(server: BaseWSGIServer) -> None:
+    """Serve until Ctrl-C, and let the requests in flight finish. Ctrl-C again does not wait for them."""
+    with suppress(KeyboardInterrupt):
+        # In a thread of its own, because Ctrl-C in the middle of accepting a connection would close it.
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        while True:
+            time.sleep(0.5)  # not long, because Ctrl-C can reach another thread and not wake this one
+    with suppress(KeyboardInterrupt):
+        server.shutdown()
+        for thread in list(_in_flight):
+            thread.join()
