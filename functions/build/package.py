@@ -43,8 +43,8 @@ MODIFIED = 315_532_800
 
 
 HANDLERS = {
-    "CreateAgentFunction": ("cold_start.py", "create_agent.py"),
-    "GetAgentFunction": ("get_agent.py",),
+    "CreateAgentFunction": ("cold_start/__init__.py", "cold_start/create_agent.py", "create_agent.py"),
+    "GetAgentFunction": ("cold_start/__init__.py", "cold_start/get_agent.py", "get_agent.py"),
     "PublishAgentEventsFunction": ("publish_agent_events.py",),
     "ManageApiKeysFunction": ("manage_api_keys.py",),
     "ActivateAgentFunction": ("activate_agent.py",),
@@ -86,7 +86,8 @@ def package(name: str, architecture: str, python: str, output: Path) -> bool:
     install(output, architecture, python)
     shutil.copytree(SOURCES / "call_agents", output / "call_agents")
     for module in HANDLERS[name]:
-        shutil.copy(SOURCES / module, output)
+        (output / module).parent.mkdir(exist_ok=True)
+        shutil.copy(SOURCES / module, output / module)
     for part in UNUSED:
         remove(output / part)
     for path in list(output.rglob("__pycache__")):

@@ -62,9 +62,11 @@ class Variant:
     limit: str = ENOUGH
 
 
-OURS = Variant("this project", "cold_start", function="CreateAgentFunction")
+OURS = Variant("this project", "cold_start.create_agent", function="CreateAgentFunction")
 UNLIMITED = replace(OURS, name="without rate limit", limit="0")
-READ = Variant("reading an agent", "get_agent", function="GetAgentFunction", event="get_agent.json", status=200)
+READ = Variant(
+    "reading an agent", "cold_start.get_agent", function="GetAgentFunction", event="get_agent.json", status=200
+)
 FASTAPI = Variant("FastAPI + Mangum", "fastapi_mangum")
 FASTAPI_SAM = Variant("FastAPI + Mangum, as sam build ships it", "fastapi_mangum", bytecode=False)
 BLUEPRINT = Variant("Powertools blueprint", "powertools_resolver")

@@ -48,7 +48,7 @@ import importlib, json, sys
 from types import SimpleNamespace
 folder, name, *events = sys.argv[1:]
 sys.path.insert(0, folder)
-module, _, function = name.partition(".")
+module, _, function = name.rpartition(".")
 handler = getattr(importlib.import_module(module), function)
 context = SimpleNamespace(
     function_name="f", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="request-1",
@@ -196,12 +196,13 @@ def test_the_package_handles_the_stream_on_its_own(
 
 
 def test_each_package_has_its_own_handler_only(package: Callable[..., Path]) -> None:
-    handlers = {path.name for path in (ROOT / "functions").glob("*.py")}
+    folder = ROOT / "functions"
+    own = {path.relative_to(folder).as_posix() for path in (*folder.glob("*.py"), *folder.glob("cold_start/*.py"))}
 
     for function in FUNCTIONS:
-        module = f"{FUNCTIONS[function]['Handler'].partition('.')[0]}.py"
-        expected = {module, "create_agent.py"} if module == "cold_start.py" else {module}
-        assert handlers & set(files(package(function))) == expected
+        *start, module, _ = FUNCTIONS[function]["Handler"].split(".")
+        expected = {f"{module}.py", *(f"{package}/{name}.py" for package in start for name in ("__init__", module))}
+        assert own & set(files(package(function))) == expected
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -11,50 +11,73 @@ from typing import Any
 import pytest
 
 import create_agent
+import get_agent
 from tests.support.client import Client, Stage
-from tests.support.events import LambdaContext
+from tests.support.events import PATH, LambdaContext, http_event
 
 Start = Callable[..., Any]
+HANDLERS: dict[str, Any] = {"create_agent": create_agent, "get_agent": get_agent}
 
 
 @pytest.fixture
 def start(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Import `cold_start` as Lambda does, with these changes of the template's variables."""
+    """Import an entry point as Lambda does, with these changes of the template's variables."""
 
-    def load(**changed: str) -> Any:
-        create_agent.application.cache_clear()
-        for name, value in {**variables, **changed}.items():
-            monkeypatch.setenv(name, value)
+    def load(name: str = "create_agent", **changed: str) -> Any:
+        HANDLERS[name].application.cache_clear()
+        for variable, value in {**variables, **changed}.items():
+            monkeypatch.setenv(variable, value)
         monkeypatch.delitem(sys.modules, "cold_start", raising=False)
-        return import_module("cold_start")
+        monkeypatch.delitem(sys.modules, f"cold_start.{name}", raising=False)
+        return import_module(f"cold_start.{name}")
 
     yield load
-    for made in (create_agent.application, create_agent.frame):
-        made.cache_clear()
+    for module in HANDLERS.values():
+        module.application.cache_clear()
+        module.frame.cache_clear()
     gc.unfreeze()
 
 
+def event_for(name: str, client: Client) -> dict[str, Any]:
+    """Return a request that a function accepts."""
+    if name == "create_agent":
+        return client.event()
+    return http_event(method="GET", path=f"{PATH}/{client.post().body['_id']}", headers=client.headers)
+
+
 @pytest.mark.parametrize(
-    ("limit", "calls"), [("60", ["GetItem", "PutItem", "UpdateItem"]), ("0", ["GetItem", "PutItem"])]
+    ("name", "limit", "calls"),
+    [
+        ("create_agent", "60", ["GetItem", "UpdateItem", "PutItem"]),
+        ("create_agent", "0", ["GetItem", "PutItem"]),
+        ("get_agent", "60", ["GetItem", "UpdateItem", "GetItem"]),
+        ("get_agent", "0", ["GetItem", "GetItem"]),
+    ],
 )
 def test_warm_up_sends_nothing_and_requests_work_afterwards(
-    start: Start, client: Client, stage: Stage, limit: str, calls: list[str]
+    start: Start, client: Client, stage: Stage, name: str, limit: str, calls: list[str]
 ) -> None:
-    cold_start = start(RATE_LIMIT_PER_MINUTE=limit)
-    app = create_agent.application()
+    entry_point, handler = start(name, RATE_LIMIT_PER_MINUTE=limit), HANDLERS[name]
+    app = handler.application()
     signed: list[str] = []
     for table in (app.access.keys, app.access.rate_limiter):
         if table:
             events: Any = table.client.meta.events
             events.register("before-sign", lambda operation_name, **_: signed.append(operation_name))
-    cold_start.warm_up()
+    entry_point.warm_up(entry_point.prepare)
 
     assert signed == calls
     assert stage.items == []
-    assert cold_start.handler(client.event(), LambdaContext())["statusCode"] == 201
-    # The handler uses what was made; the client of KMS is made when the first secret comes.
-    assert create_agent.application.cache_info().misses == 1
-    assert app.secrets.client.cache_info().currsize == 0  # type: ignore[attr-defined]  # functools.cache has it
+    response = entry_point.handler(event_for(name, client), LambdaContext())
+    assert response["statusCode"] in {200, 201}
+    # The handler uses what was made.
+    assert handler.application.cache_info().misses == 1
+
+
+def test_the_client_of_kms_is_made_when_the_first_secret_comes(start: Start) -> None:
+    start()
+
+    assert create_agent.application().secrets.client.cache_info().currsize == 0  # type: ignore[attr-defined]  # functools.cache has it
 
 
 def test_the_heap_is_frozen_and_the_collector_on(start: Start) -> None:
@@ -66,9 +89,12 @@ def test_the_heap_is_frozen_and_the_collector_on(start: Start) -> None:
 
 
 @pytest.mark.parametrize("variable", ["AGENTS_TABLE", "RATE_LIMIT_PER_MINUTE"])
-def test_a_wrong_environment_is_reported_by_the_request(start: Start, client: Client, variable: str) -> None:
-    response = start(**{variable: ""}).handler(client.event(), LambdaContext())
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_wrong_environment_is_reported_by_the_request(start: Start, client: Client, name: str, variable: str) -> None:
+    event = event_for(name, client)
+    response = start(name, **{variable: ""}).handler(event, LambdaContext())
 
+    assert gc.isenabled()
     assert response["statusCode"] == 500
     assert '"code":"internal_error"' in response["body"]
 
