@@ -12,8 +12,8 @@ from tests.support import venvs
 from tests.support.server import Server
 from tests.support.template import ROOT
 
-_README = (ROOT / "tests/README.md").read_text("utf-8")
-FOR_PYTHON, FOR_TYPESCRIPT = re.findall(r"^(?:pip|npm) install .+", _README, re.MULTILINE)
+_README = (ROOT / "README.md").read_text("utf-8")
+FOR_PYTHON, FOR_TYPESCRIPT = re.findall(r"^(?:pip|npm) install .+\\\n.+", _README, re.MULTILINE)
 NODE_TYPES = "@types/node@20.19.25"
 
 _HERE = Path(__file__).parent
