@@ -126,8 +126,6 @@ _LEVEL_SCHEMA = {
     "maximum": MAX_LEVEL,
     "not": {"exclusiveMinimum": 0, "exclusiveMaximum": 10.0**MIN_LEVEL_MAGNITUDE},
 }
-_EMPTY_LIST: dict[str, Any] = {"default": []}
-_EMPTY_OBJECT: dict[str, Any] = {"default": {}}
 
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME), WithJsonSchema(_TRIMMED_SCHEMA)
@@ -264,28 +262,25 @@ class CreateAgentRequest(TypedDict):
     gapBetweenEachAttemptForSmartCallback: Annotated[
         Gaps,
         Field(
-            default_factory=list,
-            json_schema_extra=_EMPTY_LIST,
+            default=[],
             description="The time between the attempts, one after another.",
         ),
     ]
     phoneNumberIds: Annotated[
         PhoneNumberIds,
         Field(
-            default_factory=list,
-            json_schema_extra=_EMPTY_LIST,
+            default=[],
             description="Ids of the phone numbers to associate with the agent.",
         ),
     ]
     settings: Annotated[
         AgentSettings,
-        Field(default_factory=dict, json_schema_extra=_EMPTY_OBJECT, description="Additional settings of the agent."),
+        Field(default={}, description="Additional settings of the agent."),
     ]
     variables: Annotated[
         dict[str, Any],
         Field(
-            default_factory=dict,
-            json_schema_extra=_EMPTY_OBJECT,
+            default={},
             description="Custom variables to store with the agent: any JSON.",
         ),
     ]
