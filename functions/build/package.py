@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -41,21 +42,27 @@ Install one and build again: uv python install {python}
 MODIFIED = 315_532_800
 """Modification time of every file: 1 January 1980, the earliest that a zip file can hold."""
 
-
 HANDLERS = {
-    "CreateAgentFunction": ("cold_start/__init__.py", "cold_start/create_agent.py", "create_agent.py"),
-    "GetAgentFunction": ("cold_start/__init__.py", "cold_start/get_agent.py", "get_agent.py"),
+    "CreateAgentFunction": (
+        "cold_start/create_agent.py",
+        "cold_start/__init__.py",
+        "compiled_text.py",
+        "create_agent.py",
+    ),
+    "GetAgentFunction": ("cold_start/get_agent.py", "cold_start/__init__.py", "compiled_text.py", "get_agent.py"),
     "PublishAgentEventsFunction": ("publish_agent_events.py",),
     "ManageApiKeysFunction": ("manage_api_keys.py",),
     "ActivateAgentFunction": ("activate_agent.py",),
     "RetryAgentsFunction": ("retry_agents.py",),
 }
-"""Each function's own modules, by its logical id in the template."""
+"""Each function's own modules, by its logical id in the template. The first one is its entry point."""
 
 UNUSED = (
     "aws_lambda_powertools/event_handler",
     "aws_lambda_powertools/utilities/auth_alpha",
+    "aws_lambda_powertools/utilities/feature_flags",
     "aws_lambda_powertools/utilities/idempotency",
+    "aws_lambda_powertools/utilities/parameters",
     "boto3/data",
     "boto3/examples",
     "pydantic/v1",
@@ -83,7 +90,8 @@ def package(name: str, architecture: str, python: str, output: Path) -> bool:
     bool
         Whether it has bytecode. Without, it works and starts slowly.
     """
-    install(output, architecture, python)
+    platform = ("--python-platform", PLATFORMS[architecture], "--python-version", python)
+    install(output, "--python", sys.executable, *platform)
     shutil.copytree(SOURCES / "call_agents", output / "call_agents")
     for module in HANDLERS[name]:
         (output / module).parent.mkdir(exist_ok=True)
@@ -96,16 +104,17 @@ def package(name: str, architecture: str, python: str, output: Path) -> bool:
     interpreter = find(python)
     if interpreter:
         compile_all(output, interpreter)
+        if "compiled_text.py" in HANDLERS[name]:
+            record_compiled_text(output, interpreter, HANDLERS[name][0])
     normalise(output)
     return interpreter is not None
 
 
-def install(output: Path, architecture: str, python: str) -> None:
-    """Unpack the wheels that requirements.txt pins, each checked against its hash."""
+def install(output: Path, *target: str) -> None:
+    """Unpack the wheels that requirements.txt pins, each checked against its hash. uv's options name their target."""
     options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--link-mode", "copy"]
-    target = ["--python-platform", PLATFORMS[architecture], "--python-version", python, "--target", str(output)]
-    requirements = ["-r", str(SOURCES / "requirements.txt")]
-    subprocess.run(["uv", "pip", "install", "--python", sys.executable, *options, *target, *requirements], check=True)
+    requirements = ["--target", str(output), "-r", str(SOURCES / "requirements.txt")]
+    subprocess.run(["uv", "pip", "install", *options, *target, *requirements], check=True)
 
 
 def remove(path: Path) -> None:
@@ -170,6 +179,20 @@ def compile_all(output: Path, interpreter: str) -> None:
     # A fixed seed, because the order of a set of constants in bytecode depends on it.
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     subprocess.run([interpreter, "-s", "-P", "-m", "compileall", *options, str(output)], env=environment, check=True)
+
+
+def record_compiled_text(output: Path, interpreter: str, entry_point: str) -> None:
+    """Let `compiled_text` import the entry point and write its file. The package works without it, too."""
+    module = entry_point.removesuffix(".py").replace("/", ".")
+    program = f"import compiled_text; compiled_text.record({module!r})"
+    try:
+        with tempfile.TemporaryDirectory() as wheels:
+            # This machine may have another processor than the function, so it gets binaries of its own.
+            install(Path(wheels), "--python", interpreter)
+            environment = {"PYTHONPATH": f"{wheels}{os.pathsep}{output}", "PYTHONHASHSEED": "0"}
+            subprocess.run([interpreter, "-s", "-P", "-B", "-c", program], env=environment, check=True)
+    except subprocess.CalledProcessError:
+        print(f"WARNING: {module} starts more slowly, because its compiled text could not be recorded.", flush=True)
 
 
 def normalise(output: Path) -> None:

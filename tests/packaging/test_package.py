@@ -31,6 +31,7 @@ if sys.platform != "linux":
 
 BUILD = ROOT / "functions" / "build"
 FUNCTIONS = load_template().resources("AWS::Serverless::Function")
+WARMED_UP = [name for name in FUNCTIONS if FUNCTIONS[name]["Handler"].startswith("cold_start.")]
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 LAMBDA_PYTHON = load_template().content["Globals"]["Function"]["Runtime"].removeprefix("python")
 TAGS = {
@@ -48,15 +49,25 @@ import importlib, json, sys
 from types import SimpleNamespace
 folder, name, *events = sys.argv[1:]
 sys.path.insert(0, folder)
+compiled = {"texts": 0, "patterns": 0}
+def note_text(event, arguments):
+    compiled["texts"] += event == "compile"
+def note_pattern(frame, event, argument):
+    code = frame.f_code
+    compiled["patterns"] += event == "call" and code.co_name == "parse" and code.co_filename.endswith("re/_parser.py")
+sys.addaudithook(note_text)
+sys.setprofile(note_pattern)
 module, _, function = name.rpartition(".")
 handler = getattr(importlib.import_module(module), function)
+sys.setprofile(None)
 context = SimpleNamespace(
     function_name="f", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="request-1",
     get_remaining_time_in_millis=lambda: 60_000,
 )
 results = [handler(json.load(open(event)), context) for event in events]
-files = [(getattr(module, "__file__", None), getattr(module, "__cached__", None)) for module in sys.modules.values()]
-print(json.dumps({"results": results, "modules": [pair for pair in files if pair[0] and pair[0].startswith(folder)]}))
+sources = [(getattr(module, "__file__", None), getattr(module, "__cached__", None)) for module in sys.modules.values()]
+modules = [pair for pair in sources if pair[0] and pair[0].startswith(folder)]
+print(json.dumps({"results": results, "modules": modules, "compiled": compiled}))
 """
 
 
@@ -195,13 +206,42 @@ def test_the_package_handles_the_stream_on_its_own(
     assert ran["results"] == [{"batchItemFailures": [{"itemIdentifier": "1"}]}]
 
 
+@pytest.mark.parametrize("function", WARMED_UP)
+def test_text_is_compiled_by_the_build(
+    package: Callable[..., Path], local_aws: str, tmp_path: Path, function: str
+) -> None:
+    folder = package(function)
+    without = shutil.copytree(folder, tmp_path / "package")
+    (without / "compiled_text.bin").unlink()
+    events = ("create_agent_invalid.json", "create_agent_minimal.json", "get_agent_unknown.json")
+    ran, ran_without = (run(place, function, local_aws, *events) for place in (folder, without))
+
+    # What remains is other modules' own, and what a request compiles.
+    assert ran["compiled"]["texts"] < ran_without["compiled"]["texts"] / 4
+    assert ran["compiled"]["patterns"] < ran_without["compiled"]["patterns"] / 4
+    # The same responses, except that agents have ids of their own.
+    responses, responses_without = (
+        [(result["statusCode"], result["statusCode"] == 201 or result["body"]) for result in of_both["results"]]
+        for of_both in (ran, ran_without)
+    )
+    assert responses == responses_without
+
+
+def test_compiled_text_does_not_depend_on_the_processor(package: Callable[..., Path]) -> None:
+    files = {(package("GetAgentFunction", name, THIS_PYTHON) / "compiled_text.bin").read_bytes() for name in TAGS}
+
+    assert len(files) == 1
+
+
 def test_each_package_has_its_own_handler_only(package: Callable[..., Path]) -> None:
     folder = ROOT / "functions"
     own = {path.relative_to(folder).as_posix() for path in (*folder.glob("*.py"), *folder.glob("cold_start/*.py"))}
 
     for function in FUNCTIONS:
-        *start, module, _ = FUNCTIONS[function]["Handler"].split(".")
-        expected = {f"{module}.py", *(f"{package}/{name}.py" for package in start for name in ("__init__", module))}
+        module = FUNCTIONS[function]["Handler"].split(".")[-2]
+        expected = {f"{module}.py"}
+        if function in WARMED_UP:
+            expected |= {"cold_start/__init__.py", f"cold_start/{module}.py", "compiled_text.py"}
         assert own & set(files(package(function))) == expected
 
 
