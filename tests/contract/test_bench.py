@@ -26,5 +26,5 @@ def test_ratios_are_within_their_bounds(what: str, other: str, ratio: float, mos
 
 
 def test_package_and_memory_are_small() -> None:
-    assert RESULTS[OURS.name]["package_mb"] < 21
-    assert RESULTS[OURS.name]["memory_mb"] < 0.8 * RESULTS[FASTAPI.name]["memory_mb"]
+    assert RESULTS[OURS.name]["package_mb"] < 20
+    assert RESULTS[OURS.name]["memory_mb"] < 0.74 * RESULTS[FASTAPI.name]["memory_mb"]
