@@ -78,11 +78,11 @@ def chart(data: dict[str, Any]) -> str:
     """Draw instructions of a cold start and of a warm create, as SVG that reads on light and on dark."""
     results: Results = data["results"]
     parts = [
-        *_bars("Cold start: million instructions until the first 201", "instructions_cold_m", results, 30),
-        *_bars("Warm create: million instructions", "instructions_warm_m", results, 270),
+        *_bars("Cold start: million instructions until the first response", "instructions_cold_m", results, 30),
+        *_bars("Warm request: million instructions", "instructions_warm_m", results, 310),
     ]
     style = "text{font:13px sans-serif;fill:#6e7681} .title{font-weight:bold} .ours{fill:#2da44e} .peer{fill:#8c959f}"
-    head = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 470" role="img">'
+    head = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 520" role="img">'
     title = "<title>Instructions of this project and of its peers, for a cold start and a warm create</title>"
     return "\n".join([head, title, f"<style>{style}</style>", *parts, "</svg>", ""])
 
