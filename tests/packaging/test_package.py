@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import re
+import runpy
 import shutil
 import struct
 import subprocess
@@ -225,6 +226,13 @@ def test_text_is_compiled_by_the_build(
         for of_both in (ran, ran_without)
     )
     assert responses == responses_without
+
+
+def test_a_build_that_cannot_record_text_warns_and_goes_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    program = runpy.run_path(str(BUILD / "package.py"))
+    program["record_compiled_text"](tmp_path, shutil.which("false"), "cold_start/create_agent.py")
+
+    assert "WARNING: cold_start.create_agent starts more slowly" in capfd.readouterr().out
 
 
 def test_compiled_text_does_not_depend_on_the_processor(package: Callable[..., Path]) -> None:
