@@ -307,7 +307,7 @@ def _how_to_call(here: str, key: str, endpoint_url: str) -> str:
     return (
         f"POST {url}\nx-api-key: {key}\nx-workspace-id: {aws.WORKSPACE_ID}\n\n"
         f"Try it in a browser: {here}{docs.PATH}\n"
-        f"Or in another terminal (Ctrl-C stops the server):\n\n{curl(url, key)}\n\n"
+        f"Or in another terminal (Ctrl-C stops the server; its key and agents are gone then):\n\n{curl(url, key)}\n\n"
         f"Read it back, with the _id of the response:\n\n{curl_get(url, key)}\n\n"
         f"See how it is stored:\n\n{_PROGRAM} agent WORKSPACE ID{elsewhere}\n\n"
         "Events of agents, as they happen:"

@@ -53,7 +53,7 @@ not retry any other 4xx.
 _CREATE_DESCRIPTION = f"""
 The caller is authenticated before the body is read. The body is one JSON object of at most
 {MAX_BODY_BYTES // 1024} KiB; all of its field errors are reported at once. The response is what is stored. Numbers keep
-their exact value: `1.10` comes back as `1.1`.
+their value, not their spelling: `1.10` comes back as `1.1`.
 """
 
 _GET_DESCRIPTION = """
