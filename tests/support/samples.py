@@ -28,3 +28,8 @@ BYO: dict[str, Any] = {
     "ttsModel": {"provider": "11labs_byo", "voiceId": "21m00Tcm4TlvDq8ikWAM", "elevenLabsApiKey": ELEVENLABS_KEY},
 }
 """An agent with its own ElevenLabs key."""
+
+
+def with_own_key(voice_id: str) -> dict[str, Any]:
+    """Return an agent with its own ElevenLabs key and a voice, which decides a local trial's result."""
+    return {**BYO, "ttsModel": {**BYO["ttsModel"], "voiceId": voice_id}}
