@@ -17,7 +17,7 @@ from tests.local import aws, elevenlabs
 from tests.support.client import Client, Stage
 from tests.support.events import LambdaContext, queue_event
 from tests.support.logs import Output, recorded_output
-from tests.support.samples import BYO
+from tests.support.samples import with_own_key
 
 NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
 FUNCTION_SECONDS = 30
@@ -47,8 +47,7 @@ class Trials:
 
     def create(self, voice_id: str = "a-voice", **more: str) -> dict[str, Any]:
         """Create an agent with its own key; return the response's body."""
-        tts_model = {**BYO["ttsModel"], "voiceId": voice_id}
-        agent: dict[str, Any] = self.client.post({**BYO, "ttsModel": tts_model, **more}).body
+        agent: dict[str, Any] = self.client.post({**with_own_key(voice_id), **more}).body
         assert agent["status"] == "pending"
         return agent
 

@@ -105,7 +105,7 @@ class Access:
                 raise RateLimitExceeded(_TOO_MANY, 1, iso(now + timedelta(seconds=1)), {}) from None
             return caller
         caller = _identify(counted.record, now, invocation)
-        invocation.headers.update(limiter.headers(caller, counted, kilobytes, now))
+        invocation.headers.update(limiter.check_budget(caller, counted, kilobytes, now))
         return caller
 
 

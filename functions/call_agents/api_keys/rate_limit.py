@@ -122,10 +122,11 @@ class RateLimiter:
         """
         minute = _minute(now)
         for _ in range(_MAX_WRITES):
-            continues = record is None or _counts(record, minute)
-            if record is None or continues:
+            continues = True
+            if record is None or _counts(record, minute):
                 request = continue_request(self.table, key_hash, minute, kilobytes)
             else:
+                continues = False
                 budget = self.budget.of(caller_of(record, now))
                 if kilobytes > budget.kilobytes:
                     return Counted(record, is_within_budget=False)
@@ -155,7 +156,7 @@ class RateLimiter:
             self.minutes.clear()
         self.minutes[key_hash] = minute
 
-    def headers(self, caller: Caller, counted: Counted, kilobytes: int, now: datetime) -> dict[str, str]:
+    def check_budget(self, caller: Caller, counted: Counted, kilobytes: int, now: datetime) -> dict[str, str]:
         """Return the RateLimit headers, or refuse the request.
 
         Parameters

@@ -4,8 +4,8 @@ botocore's timeouts apply to each attempt and each piece of a response, so a res
 outlast the function. Lambda would then kill the process, and the gateway would respond in its own format.
 
 The work runs in a thread of its own, and when the time is up nobody waits for it any more. It is not interrupted: an
-interruption could leave a lock of a connection pool locked for good. Such a deadline works
-in any thread and on any system.
+interruption could leave a lock of a connection pool locked for good. Such a deadline works in any thread and on any
+system.
 """
 
 import threading
